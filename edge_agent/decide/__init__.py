@@ -1,0 +1,1 @@
+"""One cycle: memory, settings, readings and commands in; a decision out. Pure."""

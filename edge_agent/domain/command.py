@@ -1,0 +1,49 @@
+"""What people and central systems ask of the agent; obeyed by the next cycle."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from edge_agent.domain.instant import Instant
+
+
+class Verb(StrEnum):
+    TARE = "tare"
+    ZERO = "zero"
+    COUNT = "count"
+    IDENTIFY = "identify"
+    REPLAY = "replay"
+    RELOAD = "reload"
+
+
+class ResultCode(StrEnum):
+    DONE = "done"
+    DUPLICATE = "duplicate"
+    EXPIRED = "expired"
+    UNAUTHORIZED = "unauthorized"
+    INVALID = "invalid"
+    UNSTABLE = "unstable"
+    BUSY = "busy"
+    HW_FAULT = "hw_fault"
+    UNSUPPORTED = "unsupported"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    cmd_id: str  # chosen by the sender; the same id within 24 h is the same command
+    verb: str  # a Verb; another word is answered `unsupported`
+    arguments: Mapping[str, object]  # the JSON object the sender gave, already decoded
+    source: str  # "mqtt", "cli"
+    received: Instant
+    expires_s: float | None = None  # after `received`
+    response_topic: str | None = None
+    correlation: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    command: Command
+    code: ResultCode
+    at: Instant
+    message: str = ""  # for a person: what was wrong, with which value, what would be right
+    detail: Mapping[str, object] = field(default_factory=dict)  # JSON-ready

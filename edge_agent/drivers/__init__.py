@@ -1,0 +1,1 @@
+"""One file per chip or device: bus transfer, decode, and the chip's own plausibility; decides nothing."""

@@ -1,0 +1,53 @@
+"""The broker, how it is reached and how fast a backlog goes to it."""
+
+from dataclasses import dataclass
+
+from edge_agent.domain.settings import SettingFault, one_of, require, within
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """TLS with the server always verified; the client certificate's CN is the node's name."""
+
+    ca_file: str | None = None  # None: the system's authorities
+    cert_file: str | None = None
+    key_file: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.cert_file is None) != (self.key_file is None):
+            missing = "key_file" if self.key_file is None else "cert_file"
+            require(SettingFault(missing, None, "given together with its counterpart, or neither"))
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings:
+    host: str = "localhost"
+    port: int = 1883
+    version: str = "5"  # "3.1.1" for brokers that speak nothing newer
+    username: str | None = None
+    password_file: str | None = None  # the password is never in the configuration itself
+    tls: TlsSettings | None = None
+    insecure: bool = False  # True allows a plain connection to another machine, and says so in the status
+    keepalive_s: int = 30
+    backlog_per_s: float = 50.0  # messages of backlog a second; 0: as fast as the broker acknowledges
+    backlog_records: int = 50  # records in one message of backlog
+    embedded: bool = False  # start a broker in this process (extra `demo`), for a first look without one
+
+    def __post_init__(self) -> None:
+        plain_abroad = self.tls is None and not self.insecure and self.host not in LOOPBACK
+        require(
+            within("port", self.port, 1, 65535),
+            one_of("version", self.version, ("5", "3.1.1")),
+            within("keepalive_s", self.keepalive_s, 5, 3600, "s"),
+            within("backlog_per_s", self.backlog_per_s, 0, 100_000, "messages/s"),
+            within("backlog_records", self.backlog_records, 1, 1000),
+            SettingFault(
+                "tls",
+                None,
+                f"a [mqtt.tls] table, because {self.host} is another machine (or insecure = true)",
+            )
+            if plain_abroad
+            else None,
+        )

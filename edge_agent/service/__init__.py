@@ -1,0 +1,1 @@
+"""Build, workers, cycle, schedule and run: the only room that starts threads."""

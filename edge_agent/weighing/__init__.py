@@ -1,0 +1,1 @@
+"""From counts to gross, tare and net grams. Pure."""
