@@ -14,9 +14,7 @@ class SimulatedClock:
     (90.0, 1800000060.0)
     """
 
-    def __init__(
-        self, wall_s: float = 1_790_000_000.0, *, synchronised: bool = True, boot: str | None = None
-    ) -> None:
+    def __init__(self, wall_s: float = 1_790_000_000.0, *, synchronised: bool = True, boot: str | None = None) -> None:
         self._mono_s = 0.0
         self._offset_s = wall_s
         self._synchronised = synchronised

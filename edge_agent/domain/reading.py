@@ -54,9 +54,7 @@ class Reading:
 
     def __post_init__(self) -> None:
         if (self.value is None) != (self.quality in (Quality.BAD, Quality.STALE)):
-            raise ValueError(
-                f"{self.channel.name}: value {self.value} does not go with quality {self.quality}"
-            )
+            raise ValueError(f"{self.channel.name}: value {self.value} does not go with quality {self.quality}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,9 +41,7 @@ def within(key: str, value: float | None, low: float, high: float, unit: str = "
     return SettingFault(key, value, f"between {low:g} and {high:g} {unit}".rstrip())
 
 
-def one_of(
-    key: str, value: object, allowed: Collection[object], show: str | None = None
-) -> SettingFault | None:
+def one_of(key: str, value: object, allowed: Collection[object], show: str | None = None) -> SettingFault | None:
     if value in allowed:
         return None
     return SettingFault(key, value, show or "one of " + ", ".join(map(str, allowed)))

@@ -16,9 +16,7 @@ class CellSettings:
     def __post_init__(self) -> None:
         require(
             within("zero_counts", self.zero_counts, -(2**23), 2**23 - 1, "counts"),
-            None
-            if self.counts_per_gram
-            else SettingFault("counts_per_gram", self.counts_per_gram, "other than 0"),
+            None if self.counts_per_gram else SettingFault("counts_per_gram", self.counts_per_gram, "other than 0"),
         )
 
 
