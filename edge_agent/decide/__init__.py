@@ -1,1 +1,18 @@
-"""One cycle: memory, settings, readings and commands in; a decision out. Pure."""
+"""One cycle: memory, plan, readings and commands in; a decision out. Pure."""
+
+from edge_agent.decide.cycle import decide
+from edge_agent.decide.memory import Memory
+from edge_agent.decide.nouns import Decision, Gathered, Identify, Plan, Reload, Request, Resend, SensorPlan
+
+__all__ = [
+    "Decision",
+    "Gathered",
+    "Identify",
+    "Memory",
+    "Plan",
+    "Reload",
+    "Request",
+    "Resend",
+    "SensorPlan",
+    "decide",
+]

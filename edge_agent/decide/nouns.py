@@ -1,0 +1,76 @@
+"""What a cycle gets and what it answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edge_agent.alerts.condition import Condition
+from edge_agent.decide.memory import Memory
+from edge_agent.domain.alarm import AlarmTransition
+from edge_agent.domain.command import Command, CommandResult
+from edge_agent.domain.instant import Instant
+from edge_agent.domain.message import Stream
+from edge_agent.domain.reading import Sample
+from edge_agent.domain.stock import StockEvent, StockState
+from edge_agent.weighing.settings import ShelfSettings
+
+
+@dataclass(frozen=True, slots=True)
+class SensorPlan:
+    interval_s: float | None  # None: a recording says when
+    report_s: float  # telemetry at most this often; a change of quality at once
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The part of the configuration that deciding needs."""
+
+    sensors: Mapping[str, SensorPlan]  # by point
+    shelves: Sequence[ShelfSettings] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Everything that came in since the last cycle."""
+
+    at: Instant
+    samples: Sequence[Sample] = ()  # in order of time for each point
+    commands: Sequence[Command] = ()  # in order of arrival
+    conditions: Sequence[Condition] = ()  # facts about the agent itself: disk, broker, clock
+
+
+@dataclass(frozen=True, slots=True)
+class Identify:
+    command: Command
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    command: Command
+    stream: Stream
+    first: int
+    last: int
+
+
+Request = Identify | Reload | Resend  # what only the world can do; the service answers these commands
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    memory: Memory
+    samples: Sequence[Sample]  # to be kept and told
+    stocks: Sequence[StockState]
+    events: Sequence[StockEvent]
+    transitions: Sequence[AlarmTransition]
+    results: Sequence[CommandResult]
+    requests: Sequence[Request]
+
+    @property
+    def is_critical(self) -> bool:
+        """True when a person or the ledger depends on it: committed at once, not with the next batch."""
+        return bool(self.events or self.transitions or self.results)
