@@ -53,3 +53,7 @@ class Unconfirmed(SensorError):
     """A sudden value that two more reads have not confirmed yet."""
 
     fault = "unconfirmed"
+
+
+class BoardError(Exception):
+    """A board cannot be opened, or not play what it is asked to: names what, and what would be right."""

@@ -207,11 +207,14 @@ class I2CSensor:
         self._shared: SharedI2C | None = None
         self._measure: Measure | None = None
 
+    @property
+    def patience_s(self) -> float:
+        return self._limit_s + (self._connect_s if self._measure is None else 0)
+
     def read(self, at: Instant) -> Sequence[Reading]:
         try:
             shared = self._shared or self._open_bus()
-            limit_s = self._limit_s + (self._connect_s if self._measure is None else 0)
-            shared.hold(self._name, limit_s, self._board.clock.monotonic_s)
+            shared.hold(self._name, self.patience_s, self._board.clock.monotonic_s)
         except OSError as error:
             raise as_sensor_error(error, self._name) from error
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,10 @@ class Sensor(Protocol):
     @property
     def min_interval_s(self) -> float:
         """Reading more often than this is wrong for the chip."""
+
+    @property
+    def patience_s(self) -> float:
+        """How long the next read of a healthy device can take at most, its set-up included."""
 
     def read(self, at: Instant) -> Sequence[Reading]:
         """One reading per channel, all of instant ``at``.
@@ -68,6 +73,14 @@ class PulseIn(Protocol):
     def __getitem__(self, index: int) -> int: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One instant of a recording at which sensors are read, and no others."""
+
+    mono_s: float  # what the board's clock says there
+    sensors: frozenset[str] | None = None  # names of the sensors recorded then; None: every one
+
+
 class Board(Protocol):
     """The machine below the drivers: a Raspberry Pi, a simulated storeroom, a recorded trace."""
 
@@ -93,15 +106,22 @@ class Board(Protocol):
     def driving(self) -> AbstractContextManager[None]:
         """Entered around the agent's whole run; a simulated board gives the vendors' libraries its time here."""
 
-    def moments(self) -> Iterator[float] | None:
-        """Monotonic seconds at which every sensor is read, one after another, and no others.
+    def moments(self) -> Iterator[Moment] | None:
+        """The instants at which sensors are read, one sensor after another, and at no others.
 
         A board that plays a recording dictates them and ends when it ends; asking for the next one moves the
-        recorded world (not the clock) there. None: the sensors' own intervals rule, and time is the clock's.
+        clock (and the wall clock, should it have stepped) and the recorded world there. None: the sensors' own
+        intervals rule, and time is the clock's.
         """
 
     def is_stepped(self) -> bool:
         """True when the clock is simulated: the agent then runs in one thread and moves it by ``sleep``."""
+
+    def pace(self) -> float:
+        """Of a stepped board: at most so many times real time; 0: as fast as the machine can."""
+
+    def remarks(self) -> Sequence[str]:
+        """What a person should know of a recording that was played: rows set aside, and why."""
 
     def close(self) -> None:
         """Outputs safe, buses released."""
