@@ -8,6 +8,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from edge_agent.domain.instant import Clock
+from edge_agent.drivers.dht import adafruit_library
 from hardware_mocks.clock import SimulatedClock
 
 # Every module in which a vendor's library of our drivers looks at the time or sleeps.
@@ -27,8 +28,7 @@ MODULES = (
 def vendor_time(clock: Clock, modules: tuple[str, ...] = MODULES) -> Iterator[None]:
     """While inside, ``time`` of those modules is the simulated clock; with a real clock nothing changes.
 
-    The modules are imported here, so that a driver's later import finds them as they are now. One that cannot be
-    imported (adafruit_dht where Blinka knows no board) is left out.
+    The modules are imported here, so that a driver's later import finds them as they are now.
     """
     if not isinstance(clock, SimulatedClock):
         yield
@@ -49,7 +49,7 @@ def _importable(names: tuple[str, ...]) -> Iterator[ModuleType]:
     for name in names:
         try:
             with redirect_stdout(StringIO()):  # Blinka prints its doubts about the machine among a command's results
-                module = import_module(name)
+                module = adafruit_library() if name == "adafruit_dht" else import_module(name)
         except (ImportError, NotImplementedError, RuntimeError, AttributeError):
             # Blinka on an unknown machine: NotImplementedError, or whatever its detection stumbles on. A driver
             # that needs the module says so when it imports it.

@@ -8,6 +8,7 @@ from edge_agent.domain.instant import Instant
 from edge_agent.domain.reading import Quality, Sample
 
 BAD_IN_A_ROW = 3
+START_S = 30.0  # a sensor not heard yet may still be set up: eight load cells on one bus take 20 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ def follow(health: SensorHealth, sample: Sample) -> SensorHealth:
 
 def condition(sensor: str, health: SensorHealth, interval_s: float, now: Instant) -> Condition:
     silent_s = (health.last_at or health.since).age_s(now)
-    is_silent = silent_s > (BAD_IN_A_ROW + 1) * interval_s
+    allowed_s = (BAD_IN_A_ROW + 1) * interval_s
+    is_silent = silent_s > (allowed_s if health.last_at is not None else max(allowed_s, START_S))
     holds = is_silent or health.bad_in_a_row >= BAD_IN_A_ROW
     evidence = (f"nothing for {silent_s:.0f} s" if is_silent else health.fault or "") if holds else ""
     return Condition(

@@ -33,6 +33,15 @@ def test_a_sensor_of_which_nothing_comes_is_a_fault_too():
     silent = SensorHealth(since=at(0))
     assert not condition("cold-room", silent, 10.0, at(39)).holds
     assert condition("cold-room", silent, 10.0, at(41)).evidence == "nothing for 41 s"
+    fell_silent = follow(silent, sample(100))
+    assert not condition("cold-room", fell_silent, 1.0, at(104)).holds
+    assert condition("cold-room", fell_silent, 1.0, at(105)).holds
+
+
+def test_a_sensor_that_is_still_being_set_up_is_no_fault_for_half_a_minute():
+    silent = SensorHealth(since=at(0))
+    assert not condition("shelf-cell", silent, 0.1, at(30)).holds
+    assert condition("shelf-cell", silent, 0.1, at(31)).holds
 
 
 def test_good_and_bad_are_counted_and_the_last_good_sample_is_kept():

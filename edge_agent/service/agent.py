@@ -1,0 +1,145 @@
+"""The cycle: gather, decide, apply."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from edge_agent.alerts.condition import Condition
+from edge_agent.decide import Decision, Gathered, Identify, Memory, Plan, Reload, Request, Resend, decide
+from edge_agent.decide.memory import changed_rows, to_rows
+from edge_agent.domain.command import Command, CommandResult, ResultCode
+from edge_agent.domain.instant import Instant
+from edge_agent.domain.message import Message, Stream
+from edge_agent.domain.reading import Sample
+from edge_agent.mqtt import messages
+from edge_agent.service.keeper import Keeper
+from edge_agent.service.panel import Panel
+from edge_agent.storage.errors import StorageError
+from edge_agent.storage.store import Store
+
+log = logging.getLogger(__name__)
+
+MAX_INCOMING = 256  # commands waiting for one cycle; more is an attack or a loop, and is answered `busy`
+
+
+class Agent:
+    """Holds the memory between cycles; everything it decides, ``decide`` decided."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        memory: Memory,
+        store: Store,
+        keeper: Keeper,
+        panel: Panel,
+        reload: Callable[[], Sequence[str]],
+        keep_scale: Callable[[str, bytes], None],
+        reopen: Callable[[Stream, int], None],
+    ) -> None:
+        self.memory = memory
+        self.reload_asked = False
+        self.cycles = 0
+        self._plan, self._store, self._keeper, self._panel = plan, store, keeper, panel
+        self._check_reload, self._keep_scale, self._reopen = reload, keep_scale, reopen
+        self._incoming: deque[Command | CommandResult] = deque()
+
+    def receive(self, incoming: Command | CommandResult) -> None:
+        """From any thread: a command, or the refusal of one that could not be read. The next cycle answers."""
+        if len(self._incoming) < MAX_INCOMING:
+            self._incoming.append(incoming)
+        else:
+            log.warning("command dropped: %d are waiting already", MAX_INCOMING)
+
+    def cycle(self, samples: Sequence[Sample], now: Instant, conditions: Iterable[Condition] = ()) -> Decision:
+        """One gather-decide-apply. What is critical is on the disk when this returns, if the disk takes it."""
+        commands, refused = self._commands(now)
+        decision = decide(self.memory, self._plan, Gathered(now, samples, commands, list(conditions)))
+        answers = [*decision.results, *(self._do(request, now) for request in decision.requests)]
+        rows = changed_rows(self.memory, decision.memory)
+        self.memory = decision.memory
+        self._keeper.add(
+            now,
+            decision.samples,
+            [*_messages(decision), *(messages.response(result) for result in (*refused, *answers))],
+            rows,
+            answers,
+            urgent=decision.is_critical or bool(refused or answers),
+        )
+        self._keeper.commit_if_due(now, to_rows(self.memory))
+        self._mirror(rows)
+        self.cycles += 1
+        return decision
+
+    def flush(self, now: Instant) -> bool:
+        """Commit all that waits, now."""
+        return self._keeper.commit(now, to_rows(self.memory))
+
+    def _commands(self, now: Instant) -> tuple[list[Command], list[CommandResult]]:
+        """What the inbox holds for this cycle, and answers to what never got into it."""
+        refused = []
+        for _ in range(len(self._incoming)):
+            incoming = self._incoming.popleft()
+            answer = incoming if isinstance(incoming, CommandResult) else self._put_into_inbox(incoming, now)
+            if answer is not None:
+                refused.append(answer)
+        try:
+            # A command already obeyed stays in the inbox while the disk takes no answers: never obey it twice.
+            answered = self._keeper.answered()
+            return [c for c in self._store.waiting_commands() if c.cmd_id not in answered], refused
+        except StorageError as error:
+            log.debug("inbox: %s", error)
+            return [], refused
+
+    def _put_into_inbox(self, command: Command, now: Instant) -> CommandResult | None:
+        """None when the command is accepted."""
+        try:
+            receipt = self._store.receive(command)
+        except StorageError as error:
+            return CommandResult(command, ResultCode.BUSY, now, f"the inbox cannot be written: {error}")
+        if not receipt.is_duplicate:
+            return None
+        earlier = receipt.earlier.code.value if receipt.earlier is not None else "still waiting"
+        return CommandResult(command, ResultCode.DUPLICATE, now, f"{command.cmd_id} was received before: {earlier}")
+
+    def _do(self, request: Request, now: Instant) -> CommandResult:
+        """What only the world can do, and the answer to who asked for it."""
+        match request:
+            case Identify(command, seconds):
+                has_light = self._panel.identify(seconds)
+                where = "its light blinks" if has_light else "it has no light (panel.identify_led_pin is not set)"
+                log.warning("identify: this is the node that was asked for; %s", where)
+                return CommandResult(command, ResultCode.DONE, now, where)
+            case Reload(command):
+                faults = self._check_reload()
+                if faults:
+                    return CommandResult(command, ResultCode.INVALID, now, "; ".join(faults))
+                self.reload_asked = True
+                return CommandResult(command, ResultCode.DONE, now, "the agent starts anew with the new configuration")
+            case Resend(command, stream, wanted_first, wanted_last):
+                try:
+                    resend = self._store.resend(stream, wanted_first, wanted_last)
+                except StorageError as error:
+                    return CommandResult(command, ResultCode.BUSY, now, f"the store cannot be read: {error}")
+                self._reopen(stream, resend.last)
+                detail = {
+                    "stream": stream.value,
+                    "from_seq": resend.first,
+                    "to_seq": resend.last,
+                    "available": resend.available,
+                    "dropped": [{"first": first, "last": last} for first, last in resend.dropped],
+                }
+                return CommandResult(command, ResultCode.DONE, now, f"on hist/{stream.value}", detail)
+
+    def _mirror(self, rows: Mapping[str, bytes]) -> None:
+        """Tare and zero once more, into the settings file: they outlive a lost database."""
+        for key, value in rows.items():
+            if key.startswith("scale/"):
+                self._keep_scale(key, value)
+
+
+def _messages(decision: Decision) -> Iterable[Message]:
+    yield from map(messages.event, decision.events)
+    yield from map(messages.stock, decision.stocks)
+    for transition in decision.transitions:
+        yield messages.alarm(transition.alarm)
+        yield messages.alarmlog(transition)

@@ -1,0 +1,239 @@
+"""The wiring: a configuration and a board become the parts of a running agent. Starts no thread."""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol
+
+from edge_agent import __version__
+from edge_agent.config import Settings
+from edge_agent.decide import Memory, Plan, SensorPlan
+from edge_agent.decide.memory import from_rows
+from edge_agent.domain.command import Verb
+from edge_agent.domain.instant import Instant
+from edge_agent.domain.message import Message, Stream
+from edge_agent.domain.quantity import QUANTITIES
+from edge_agent.drivers.seam import Board
+from edge_agent.drivers.table import driver
+from edge_agent.mqtt import messages, publisher
+from edge_agent.mqtt.messages import Identity, PointDescription, ShelfDescription
+from edge_agent.mqtt.publisher import Publisher
+from edge_agent.mqtt.wire import Incoming
+from edge_agent.service.agent import Agent
+from edge_agent.service.clockwatch import ClockWatch
+from edge_agent.service.keeper import Keeper
+from edge_agent.service.panel import Panel, open_panel
+from edge_agent.service.polling import Polled
+from edge_agent.service.scales import calibrated, mirror
+from edge_agent.storage.settings_file import SettingsFile
+from edge_agent.storage.store import Store
+
+log = logging.getLogger(__name__)
+
+CORRUPT = "*.corrupt-*"  # what a damaged file is called once it is set aside
+
+
+class Connection(publisher.Connection, Protocol):
+    """The publisher's link and its life: an MQTT connection, or a recorder in place of one."""
+
+    @property
+    def command_path(self) -> str:
+        """Whether commands arrive: "ok" or "unproved"."""
+
+    def start(self, wake: Callable[[], None]) -> None: ...
+
+    def received(self) -> list[Incoming]:
+        """What came in since the last call."""
+
+    def stop(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything a runner needs; each part stands alone and is closed by ``close``."""
+
+    settings: Settings
+    board: Board
+    watch: ClockWatch
+    store: Store
+    settings_file: SettingsFile
+    keeper: Keeper
+    agent: Agent
+    polled: Sequence[Polled]
+    panel: Panel
+    identity: Identity
+    connection: Connection
+    publisher: Publisher
+    corrupt_files: tuple[str, ...] = ()
+    closing: list[Callable[[], None]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Outputs dark, buses and files released; in the reverse order of opening."""
+        while self.closing:
+            self.closing.pop()()
+
+
+def open_board(settings: Settings) -> Board:
+    """The board that ``board.kind`` names, with a chip for each configured sensor where it is a simulated one.
+
+    Raises BoardError.
+    """
+    (entry,) = entry_points(group="edge_agent.boards", name=settings.board.kind)
+    board: Board = entry.load().open_board(settings.board.settings, settings.sensors)
+    return board
+
+
+MakeConnection = Callable[[Identity, ClockWatch], Connection]
+
+
+def build(
+    settings: Settings,
+    board: Board,
+    make_connection: MakeConnection,
+    check_reload: Callable[[], Sequence[str]] = lambda: ("this run has no configuration file to read again",),
+) -> Parts:
+    """Open the files, make the sensors and tie everything together. Raises StorageError, SensorError, OSError."""
+    parts_closing: list[Callable[[], None]] = [board.close]
+    try:
+        return _build(settings, board, make_connection, check_reload, parts_closing)
+    except BaseException:
+        for close in reversed(parts_closing):
+            close()
+        raise
+
+
+def _build(
+    settings: Settings,
+    board: Board,
+    make_connection: MakeConnection,
+    check_reload: Callable[[], Sequence[str]],
+    closing: list[Callable[[], None]],
+) -> Parts:
+    watch = ClockWatch(board.clock)
+    now = watch.now()
+    settings_file = SettingsFile.open(Path(settings.storage.directory), now)
+    closing.append(settings_file.close)
+    settings = replace(settings, shelves=calibrated(settings.shelves, settings_file, now))
+    store = Store.open(settings.storage, settings.node.name, now)
+    closing.append(store.close)
+    memory = remembered(store, settings_file)
+    identity = Identity(settings.node.site, settings.node.name, store.epoch)
+    connection = make_connection(identity, watch)
+    batch_s = settings.storage.batch_s
+    publisher = Publisher(store, connection, identity, settings.mqtt, live_windows(settings, batch_s))
+    panel = open_panel(settings.panel.identify_led_pin, board)
+    closing.append(panel.close)
+    keeper = Keeper(store, batch_s)
+    agent = Agent(
+        plan_of(settings, is_recording=board.moments() is not None),
+        memory,
+        store,
+        keeper,
+        panel,
+        check_reload,
+        mirror(settings_file),
+        publisher.reopen,
+    )
+    polled = open_sensors(settings, board)
+    closing.extend(found.sensor.close for found in polled)
+    return Parts(
+        settings, board, watch, store, settings_file, keeper, agent, polled, panel, identity, connection, publisher,
+        corrupt_files(Path(settings.storage.directory)), closing,
+    )  # fmt: skip
+
+
+def corrupt_files(directory: Path) -> tuple[str, ...]:
+    """Names of the damaged files that were set aside here."""
+    return tuple(sorted(found.name for found in directory.glob(CORRUPT) if not found.name.endswith(("-wal", "-shm"))))
+
+
+def remembered(store: Store, settings_file: SettingsFile) -> Memory:
+    """The memory of the last cycle that was committed; tare and zero from the mirror where the file is new.
+
+    A row that cannot be read is left out, loudly: a shelf without its tare is better than no agent.
+    """
+    rows = dict(settings_file.mirrored()) | store.memory()
+    memory = Memory()
+    for key, value in rows.items():
+        if key.partition("/")[0] not in ("scale", "alarm"):
+            continue
+        try:
+            found = from_rows({key: value})
+        except ValueError as error:
+            log.error("memory: %s; going on without it", error)
+            continue
+        memory = replace(memory, scales={**memory.scales, **found.scales}, alarms={**memory.alarms, **found.alarms})
+    return memory
+
+
+def plan_of(settings: Settings, *, is_recording: bool) -> Plan:
+    return Plan(
+        sensors={
+            sensor.name: SensorPlan(
+                interval_s=None if is_recording else sensor.interval_s,
+                report_s=0.0 if is_recording else sensor.report_s,
+            )
+            for sensor in settings.sensors
+        },
+        shelves=settings.shelves,
+    )
+
+
+def open_sensors(settings: Settings, board: Board) -> list[Polled]:
+    is_recording = board.moments() is not None
+    return [
+        Polled(
+            sensor.name,
+            driver(sensor.driver).open_sensor(sensor.place, sensor.settings, board),
+            None if is_recording else sensor.interval_s,
+        )
+        for sensor in settings.sensors
+    ]
+
+
+def live_windows(settings: Settings, batch_s: float) -> dict[str, float]:
+    """How long each point's telemetry is the present, s; a shelf speaks as often as the first of its cells."""
+    windows = {s.name: float(messages.live_s(s.report_s, batch_s)) for s in settings.sensors}
+    return windows | {shelf.name: windows[shelf.cells[0].sensor] for shelf in settings.shelves}
+
+
+def meta_message(settings: Settings, now: Instant, batch_s: float) -> Message:
+    """The node's description, from the configuration."""
+    windows = live_windows(settings, batch_s)
+    shelves_of = {cell.sensor: shelf for shelf in settings.shelves for cell in shelf.cells}
+    points = []
+    for sensor in settings.sensors:
+        units = _units(driver(sensor.driver).QUANTITIES)
+        points.append(PointDescription(sensor.name, sensor.driver, sensor.report_s, windows[sensor.name], units))
+    for shelf in settings.shelves:
+        every_s = min(s.report_s for s in settings.sensors if shelves_of.get(s.name) is shelf)
+        points.append(PointDescription(shelf.name, "scale", every_s, windows[shelf.name], _units(("gross", "net"))))
+    return messages.meta(
+        now,
+        version=__version__,
+        points=points,
+        shelves=[ShelfDescription(s.name, s.product, s.capacity_g) for s in settings.shelves],
+        verbs=[verb.value for verb in Verb],
+    )
+
+
+def _units(quantities: Iterable[str]) -> dict[str, str]:
+    return {QUANTITIES[name].field: QUANTITIES[name].unit for name in quantities}
+
+
+def without_boot(message: Message) -> dict[str, object]:
+    """A description changes with the configuration and the programme, not with every start."""
+    body: dict[str, object] = json.loads(message.body)
+    return {key: value for key, value in body.items() if key != "boot"}
+
+
+def tell_meta(parts: Parts, now: Instant) -> None:
+    """Queue the description when it differs from the one told last."""
+    message = meta_message(parts.settings, now, parts.settings.storage.batch_s)
+    told = [row.content for row in parts.store.latest_retained() if row.stream is Stream.META]
+    if any(isinstance(last, Message) and without_boot(last) == without_boot(message) for last in told):
+        return
+    parts.keeper.add(now, messages=[message], urgent=True)

@@ -1,0 +1,103 @@
+"""How the node fares: the health message, and the facts about the agent itself that can become alarms."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_agent.alerts.condition import Condition
+from edge_agent.alerts.sensor_fault import SensorHealth
+from edge_agent.domain.alarm import AlarmState, Priority
+from edge_agent.domain.instant import Instant
+from edge_agent.domain.message import Message, Stream
+from edge_agent.mqtt import messages
+from edge_agent.mqtt.messages import Health, PointHealth, StreamHealth
+from edge_agent.service import vitals
+from edge_agent.service.build import Parts
+from edge_agent.storage.errors import StorageError, StorageFull
+
+
+def health_message(parts: Parts, now: Instant, started: Instant, expiry_s: int) -> Message:
+    """Everything a central system needs to know how far to trust this node."""
+    directory = Path(parts.settings.storage.directory)
+    try:
+        stats = parts.store.stats()
+        outbox = {
+            stream.value: StreamHealth(
+                waiting=found.pending,
+                oldest_s=_oldest_s(parts, stream, found.pending, now),
+                refused=sum(found.refused.values()),
+                dropped=found.dropped,
+            )
+            for stream, found in stats.streams.items()
+        }
+        database_mb = stats.file_bytes / 1e6
+    except StorageError:
+        outbox, database_mb = {}, None
+    state = Health(
+        uptime_s=started.age_s(now),
+        clock=now.clock.value,
+        outbox=outbox,
+        points={name: _point(found, now) for name, found in parts.agent.memory.sensors.items()},
+        disk_free_mb=vitals.free_mb(directory),
+        database_mb=database_mb,
+        rss_mb=vitals.rss_mb(),
+        cpu_c=vitals.cpu_c(),
+        command_path=parts.connection.command_path,
+        faults=[a.message for a in parts.agent.memory.alarms.values() if a.state is not AlarmState.NORMAL],
+    )
+    return messages.health(now, state, expiry_s=expiry_s)
+
+
+def _oldest_s(parts: Parts, stream: Stream, pending: int, now: Instant) -> float | None:
+    if not pending:
+        return None
+    oldest = parts.store.backlog(stream).oldest
+    if oldest is None or oldest.boot != now.boot:
+        return None
+    return oldest.age_s(now)
+
+
+def _point(found: SensorHealth, now: Instant) -> PointHealth:
+    tried = found.good + found.bad
+    last_good_s = found.last_good.at.age_s(now) if found.last_good is not None else None
+    return PointHealth(found.good / tried if tried else None, last_good_s, found.fault)
+
+
+def conditions(parts: Parts, overflowed: int) -> Iterator[Condition]:
+    """Facts about the agent itself, in every cycle."""
+    fault = parts.keeper.fault
+    full = isinstance(fault, StorageFull)
+    yield Condition(
+        "storage",
+        fault is not None,
+        Priority.HIGH,
+        "The card is full" if full else f"The card takes no data ({fault})",
+        "Free some space on it" if full else "Replace the card; measuring and warning go on meanwhile",
+        str(fault) if fault is not None else "",
+    )
+    aside = parts.corrupt_files
+    yield Condition(
+        "storage-corrupt",
+        bool(aside),
+        Priority.MEDIUM,
+        "A damaged data file was set aside and a new one begun",
+        "Keep the file for whoever looks into it, or delete it; consider a new card",
+        ", ".join(aside),
+    )
+    refused = parts.publisher.refused()
+    yield Condition(
+        "broker-refuses",
+        bool(refused),
+        Priority.MEDIUM,
+        "The broker refuses messages; they are kept",
+        "Check the broker's access rules for this node",
+        "; ".join(f"{found.topic}: {found.reason}" for found in refused[:3]),
+    )
+    lost = overflowed + parts.keeper.samples_lost + parts.keeper.messages_lost
+    yield Condition(
+        "data-lost",
+        lost > 0,
+        Priority.HIGH,
+        "Readings were lost because nothing could be written for too long",
+        "See the alarm about the card",
+        f"{lost} since the start" if lost else "",
+    )

@@ -1,0 +1,238 @@
+"""Runs the parts: in real time with a worker per bus, or stepped through simulated time in one thread."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from edge_agent.decide import Decision
+from edge_agent.domain.instant import Instant
+from edge_agent.domain.message import Stream
+from edge_agent.domain.reading import Sample
+from edge_agent.drivers.seam import Moment
+from edge_agent.mqtt.commands import Ignored, parse
+from edge_agent.service.build import Parts, tell_meta
+from edge_agent.service.health import conditions, health_message
+from edge_agent.service.notify import notify, watchdog_s
+from edge_agent.service.polling import Polled
+from edge_agent.service.publishing import PublisherThread
+from edge_agent.service.timetable import Timetable
+from edge_agent.service.workers import Slot, start_workers
+from edge_agent.storage.errors import StorageError
+
+log = logging.getLogger(__name__)
+
+HEALTH_S = 60.0
+HOUSEKEEPING_S = 60.0
+STOP_WORKERS_S = 1.0  # of the 5 s that a clean stop may take
+STOP_DRAIN_S = 2.0
+PUBLISHER_STALE_S = 60.0  # without a completed step: the watchdog is not fed any more
+
+OnCycle = Callable[[Decision, Instant], None]
+
+
+class Routine:
+    """What every cycle does besides deciding: the clock, health, housekeeping, the calendar."""
+
+    def __init__(self, parts: Parts, overflowed: Callable[[], int] = lambda: 0) -> None:
+        self._parts = parts
+        self._started = parts.watch.now()
+        self._overflowed = overflowed
+        self._next_health_ms = self._started.mono_ms
+        self._next_housekeeping_ms = self._started.mono_ms + round(1000 * HOUSEKEEPING_S)
+        self._timetable = Timetable()
+        self._timetable.daily("nightly", 3, 10, self._nightly)
+        tell_meta(parts, self._started)
+
+    def cycle(self, samples: Sequence[Sample]) -> Decision:
+        parts = self._parts
+        now = parts.watch.now()
+        for incoming in parts.connection.received():
+            command = parse(incoming, parts.identity)
+            if isinstance(command, Ignored):
+                log.debug("%s: ignored, %s", incoming.topic, command.reason)
+            else:
+                parts.agent.receive(command)
+        decision = parts.agent.cycle(samples, now, conditions(parts, self._overflowed()))
+        if parts.keeper.fault is None and parts.store.epoch != parts.identity.epoch:
+            parts.agent.reload_asked = True  # a new file after a damaged one: the agent begins a new epoch
+        if now.mono_ms >= self._next_health_ms:
+            self._next_health_ms = now.mono_ms + round(1000 * HEALTH_S)
+            self._tell_health(now)
+        if now.mono_ms >= self._next_housekeeping_ms:
+            self._next_housekeeping_ms = now.mono_ms + round(1000 * HOUSEKEEPING_S)
+            self._keep_house(now)
+        self._timetable.run_due(now)
+        return decision
+
+    def look_at_the_clock(self) -> None:
+        """Before samples are taken: their wall time follows a step at once."""
+        parts = self._parts
+        before = parts.watch.now()
+        news = parts.watch.look()
+        if news.step_ms:
+            log.warning("clock: the wall clock stepped by %+.3f s", news.step_ms / 1000)
+            self._timetable.rearm(parts.watch.now())
+        if news.synchronised_now:
+            # What waits in RAM was taken by the old clock: to the disk first, then put all of this boot right.
+            parts.agent.flush(before)
+            now = parts.watch.now()
+            try:
+                parts.store.correct_clock(now.boot, now.offset_ms)
+            except StorageError as error:
+                log.error("clock: earlier rows could not be corrected: %s", error)
+            log.warning("clock: synchronised; the rows of this boot are dated %+.3f s", news.step_ms / 1000)
+
+    def _tell_health(self, now: Instant) -> None:
+        parts = self._parts
+        message = health_message(parts, now, self._started, expiry_s=round(3 * HEALTH_S))
+        parts.keeper.add(now, rows={"health": message.body})
+        parts.publisher.publish_health(message, parts.store.next_volatile(Stream.HEALTH))
+
+    def _keep_house(self, now: Instant) -> None:
+        try:
+            report = self._parts.store.housekeeping(now)
+        except StorageError as error:
+            log.error("storage: housekeeping: %s", error)
+            return
+        if report.dropped:
+            log.warning("storage: %d rows went before they were sent: %s", report.dropped, dict(report.removed))
+        if report.more:
+            self._next_housekeeping_ms = now.mono_ms
+
+    def _nightly(self, now: Instant) -> None:
+        log.info("nightly: %s", self._parts.store.stats())
+
+
+# --- real time ------------------------------------------------------------------------------------------------------
+
+
+def run_live(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = None) -> None:
+    """Until ``stop`` is set or a reload is asked for; then everything is committed and told within 5 s."""
+    slot = Slot()
+    routine = Routine(parts, lambda: slot.overflowed)
+    cycle_s = parts.settings.agent.cycle_s
+    workers = start_workers(parts.polled, slot, parts.watch.now, parts.settings.agent.sensor_timeout_s)
+    publishing = PublisherThread(parts.publisher, parts.watch.now)
+    parts.connection.start(publishing.wake)
+    publishing.start()
+    feed_s = (watchdog_s() or 0) / 3
+    fed_at = ready_at = None
+    next_at = parts.watch.now().mono_ms
+    try:
+        while not stop.is_set() and not parts.agent.reload_asked:
+            routine.look_at_the_clock()
+            for worker in workers:
+                worker.supervise()
+            decision = routine.cycle(slot.take_all())
+            publishing.wake()
+            now = parts.watch.now()
+            if ready_at is None and parts.keeper.commits:
+                ready_at = now
+                notify("READY=1")
+                log.info("ready: the first cycle is on the disk")
+            if feed_s and (fed_at is None or fed_at.age_s(now) >= feed_s) and _is_advancing(publishing, parts):
+                fed_at = now
+                notify("WATCHDOG=1")
+            if on_cycle is not None:
+                on_cycle(decision, now)
+            next_at += round(1000 * cycle_s)
+            if next_at < now.mono_ms:
+                next_at = now.mono_ms  # the machine was held up: go on from here
+            stop.wait((next_at - now.mono_ms) / 1000)
+    finally:
+        notify("STOPPING=1")
+        for worker in workers:
+            worker.ask_to_stop()
+        if not all([worker.stop(STOP_WORKERS_S) for worker in workers]):
+            log.warning("a read that hangs was left behind")
+        routine.cycle(slot.take_all())
+        parts.agent.flush(parts.watch.now())
+        if not publishing.finish(STOP_DRAIN_S):
+            log.warning("stopped without the broker's word; what it has not acknowledged is sent at the next start")
+        parts.connection.stop()
+        _keep_marks(parts)
+
+
+def _is_advancing(publishing: PublisherThread, parts: Parts) -> bool:
+    """Whether sampling, committing and sending are tried: a proof of work, not of a timer."""
+    return publishing.is_alive() and publishing.idle_s() < PUBLISHER_STALE_S
+
+
+def _keep_marks(parts: Parts) -> None:
+    try:
+        parts.store.flush_marks()
+    except StorageError as error:
+        log.warning("storage: the last acknowledgements were not kept, and will be sent again: %s", error)
+
+
+# --- stepped through simulated time ---------------------------------------------------------------------------------
+
+
+def run_stepped(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = None, pace: float = 0.0) -> None:
+    """The whole agent in one thread on the board's clock; ``pace`` > 0 goes at most so many times real time."""
+    routine = Routine(parts)
+    parts.connection.start(lambda: None)
+    began_s, began_mono_s = time.monotonic(), parts.board.clock.monotonic_s()
+    try:
+        for due in _steps(parts):
+            if pace:
+                ahead_s = (parts.board.clock.monotonic_s() - began_mono_s) / pace - (time.monotonic() - began_s)
+                stop.wait(max(0.0, ahead_s))
+            if stop.is_set():
+                break
+            routine.look_at_the_clock()
+            samples = [polled.take(parts.watch.now()) for polled in due]
+            decision = routine.cycle(samples)
+            _send_all(parts)
+            if on_cycle is not None:
+                on_cycle(decision, parts.watch.now())
+    finally:
+        parts.agent.flush(parts.watch.now())
+        _send_all(parts)
+        parts.publisher.leave()
+        _send_all(parts)
+        parts.connection.stop()
+        _keep_marks(parts)
+
+
+def _steps(parts: Parts) -> Iterator[list[Polled]]:
+    """Move the simulated clock to the next instant at which something is due, and say which sensors are."""
+    moments = parts.board.moments()
+    return _scheduled_steps(parts) if moments is None else _recorded_steps(parts, moments)
+
+
+def _recorded_steps(parts: Parts, moments: Iterator[Moment]) -> Iterator[list[Polled]]:
+    batch_s = parts.settings.storage.batch_s
+    last_s: float | None = None
+    for moment in moments:
+        yield [polled for polled in parts.polled if moment.sensors is None or polled.name in moment.sensors]
+        if last_s is None or moment.mono_s - last_s >= batch_s:
+            # The batch would come due before the next row: commit and tell now, in the row's own time.
+            parts.agent.flush(parts.watch.now())
+            _send_all(parts)
+        last_s = moment.mono_s
+
+
+def _scheduled_steps(parts: Parts) -> Iterator[list[Polled]]:
+    clock = parts.board.clock
+    start_ms = parts.watch.now().mono_ms
+    due_ms = {polled.name: start_ms for polled in parts.polled}
+    while True:
+        now_ms = parts.watch.now().mono_ms
+        due = [polled for polled in parts.polled if due_ms[polled.name] <= now_ms]
+        for polled in due:
+            interval_ms = max(1, round(1000 * (polled.interval_s or 1)))
+            due_ms[polled.name] += interval_ms * ((now_ms - due_ms[polled.name]) // interval_ms + 1)
+        yield due
+        wanted = [*due_ms.values(), now_ms + round(1000 * HOUSEKEEPING_S)]
+        commit_ms = parts.keeper.due_mono_ms()
+        if commit_ms is not None:
+            wanted.append(commit_ms)
+        clock.sleep(max(1, min(wanted) - parts.watch.now().mono_ms) / 1000)
+
+
+def _send_all(parts: Parts) -> None:
+    """A stepped run's broker answers at once, or is away: one step sends all that goes."""
+    while parts.publisher.step(parts.watch.now()) <= 0:
+        pass
