@@ -45,7 +45,7 @@ def condition(sensor: str, health: SensorHealth, interval_s: float, now: Instant
     holds = is_silent or health.bad_in_a_row >= BAD_IN_A_ROW
     evidence = (f"nothing for {silent_s:.0f} s" if is_silent else health.fault or "") if holds else ""
     return Condition(
-        name=f"sensor-{sensor}"[:32],
+        name=f"sensor-{sensor}",
         holds=holds,
         priority=Priority.MEDIUM,
         message=f"Sensor {sensor} gives no usable value ({evidence})" if holds else f"Sensor {sensor} measures again",

@@ -47,8 +47,8 @@ def one_of(key: str, value: object, allowed: Collection[object], show: str | Non
     return SettingFault(key, value, show or "one of " + ", ".join(map(str, allowed)))
 
 
-def identifier(key: str, value: str) -> SettingFault | None:
+def identifier(key: str, value: str, longest: int = 32) -> SettingFault | None:
     """Names that become topics and file names."""
-    if IDENTIFIER.fullmatch(value):
+    if IDENTIFIER.fullmatch(value) and len(value) <= longest:
         return None
-    return SettingFault(key, value, "1 to 32 of the characters a-z, 0-9 and -")
+    return SettingFault(key, value, f"1 to {longest} of the characters a-z, 0-9 and -")

@@ -11,6 +11,7 @@ from edge_agent.drivers.errors import BadChecksum, NoAnswer, OutOfRange, Unconfi
 from edge_agent.drivers.seam import Board, Sensor
 
 QUANTITIES = ("temperature",)
+MIN_INTERVAL_S = 1.0
 
 POWER_ON_C = 85.0  # DS18B20 datasheet, "Operation - Measuring Temperature": the register before any conversion
 POWER_ON_SURE_WITHIN_C = 5.0  # of the previous good value: then 85 °C can be what it says
@@ -39,7 +40,7 @@ class Ds18b20:
     """Reading the file makes the chip convert, which takes the kernel 750 ms at 12 bits; on a Pi so does a read."""
 
     bus = "w1"
-    min_interval_s = 1.0
+    min_interval_s = MIN_INTERVAL_S
     patience_s = 3.0  # the kernel's own search of the bus may come before the conversion
 
     def __init__(self, place: str, settings: Settings, board: Board) -> None:

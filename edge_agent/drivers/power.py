@@ -19,6 +19,7 @@ from edge_agent.drivers.errors import NoAnswer
 from edge_agent.drivers.seam import Board, Sensor
 
 QUANTITIES = ("under_voltage", "throttled")
+MIN_INTERVAL_S = 1.0
 
 UNDER_VOLTAGE = 1 << 0
 THROTTLED = 1 << 2
@@ -35,7 +36,7 @@ def open_sensor(place: str, settings: Settings, board: Board) -> Sensor:
 
 class Power:
     bus = "board"
-    min_interval_s = 1.0
+    min_interval_s = MIN_INTERVAL_S
     patience_s = 1.0  # a mailbox call that the firmware answers between its own work
 
     def __init__(self, place: str, board: Board) -> None:

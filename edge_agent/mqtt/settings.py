@@ -36,6 +36,7 @@ class MqttSettings:
     embedded: bool = False  # start a broker in this process (extra `demo`), for a first look without one
 
     def __post_init__(self) -> None:
+        is_elsewhere = self.embedded and self.host not in LOOPBACK
         plain_abroad = self.tls is None and not self.insecure and self.host not in LOOPBACK
         require(
             within("port", self.port, 1, 65535),
@@ -43,6 +44,7 @@ class MqttSettings:
             within("keepalive_s", self.keepalive_s, 5, 3600, "s"),
             within("backlog_per_s", self.backlog_per_s, 0, 100_000, "messages/s"),
             within("backlog_records", self.backlog_records, 1, 1000),
+            SettingFault("host", self.host, "localhost, because embedded = true") if is_elsewhere else None,
             SettingFault(
                 "tls",
                 None,
@@ -51,3 +53,8 @@ class MqttSettings:
             if plain_abroad
             else None,
         )
+
+    @property
+    def protocol(self) -> str:
+        """The version to begin with: the embedded broker knows nothing newer than 3.1.1."""
+        return "3.1.1" if self.embedded else self.version

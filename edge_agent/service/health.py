@@ -1,12 +1,15 @@
 """How the node fares: the health message, and the facts about the agent itself that can become alarms."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from edge_agent.alerts.condition import Condition
 from edge_agent.alerts.sensor_fault import SensorHealth
 from edge_agent.domain.alarm import AlarmState, Priority
-from edge_agent.domain.instant import Instant
+from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.domain.message import Message, Stream
 from edge_agent.mqtt import messages
 from edge_agent.mqtt.messages import Health, PointHealth, StreamHealth
@@ -45,6 +48,33 @@ def health_message(parts: Parts, now: Instant, started: Instant, expiry_s: int) 
         faults=[a.message for a in parts.agent.memory.alarms.values() if a.state is not AlarmState.NORMAL],
     )
     return messages.health(now, state, expiry_s=expiry_s)
+
+
+@dataclass(frozen=True, slots=True)
+class LastHealth:
+    """The memory row "health": what was told last, and when, for whoever reads the file from another process."""
+
+    at: Instant
+    is_running: bool  # False: it was stopped cleanly then
+    valid_s: float  # a running agent has told again by then
+    told: Mapping[str, Any]  # the body of the health message
+
+    def is_alive(self, now: Instant) -> bool:
+        """False too when the machine has started anew since."""
+        return self.is_running and -1 <= self.at.age_s(now) <= self.valid_s
+
+
+def health_row(message: Message, now: Instant, batch_s: float, *, is_running: bool = True) -> bytes:
+    valid_s = (message.expiry_s or 0) + batch_s
+    head = json.dumps({"at": asdict(now), "is_running": is_running, "valid_s": valid_s}, separators=(",", ":"))
+    return head[:-1].encode() + b',"told":' + message.body + b"}"
+
+
+def last_health(row: bytes) -> LastHealth:
+    """Raises ValueError, KeyError or TypeError for a row that ``health_row`` never wrote."""
+    found = json.loads(row)
+    at = Instant(**(found["at"] | {"clock": ClockState(found["at"]["clock"])}))
+    return LastHealth(at, found["is_running"], found["valid_s"], found["told"])
 
 
 def _oldest_s(parts: Parts, stream: Stream, pending: int, now: Instant) -> float | None:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 from edge_agent.decide import Decision
 from edge_agent.domain.instant import Instant
-from edge_agent.domain.message import Stream
+from edge_agent.domain.message import Message, Stream
 from edge_agent.domain.reading import Sample
 from edge_agent.drivers.seam import Moment
 from edge_agent.mqtt.commands import Ignored, parse
 from edge_agent.service.build import Parts, tell_meta
-from edge_agent.service.health import conditions, health_message
+from edge_agent.service.health import conditions, health_message, health_row
 from edge_agent.service.notify import notify, watchdog_s
 from edge_agent.service.polling import Polled
 from edge_agent.service.publishing import PublisherThread
@@ -23,7 +23,8 @@ from edge_agent.storage.errors import StorageError
 log = logging.getLogger(__name__)
 
 HEALTH_S = 60.0
-HOUSEKEEPING_S = 60.0
+HOUSEKEEPING_S = 600.0
+HOUSEKEEPING_ON_FAULT_S = 5.0  # a full disk is looked after: the reserve is made again as soon as there is room
 STOP_WORKERS_S = 1.0  # of the 5 s that a clean stop may take
 STOP_DRAIN_S = 2.0
 PUBLISHER_STALE_S = 60.0  # without a completed step: the watchdog is not fed any more
@@ -39,7 +40,9 @@ class Routine:
         self._started = parts.watch.now()
         self._overflowed = overflowed
         self._next_health_ms = self._started.mono_ms
-        self._next_housekeeping_ms = self._started.mono_ms + round(1000 * HOUSEKEEPING_S)
+        self._housekept_ms = self._started.mono_ms
+        self._has_more_to_keep = False
+        self._told_health: Message | None = None
         self._timetable = Timetable()
         self._timetable.daily("nightly", 3, 10, self._nightly)
         tell_meta(parts, self._started)
@@ -59,8 +62,9 @@ class Routine:
         if now.mono_ms >= self._next_health_ms:
             self._next_health_ms = now.mono_ms + round(1000 * HEALTH_S)
             self._tell_health(now)
-        if now.mono_ms >= self._next_housekeeping_ms:
-            self._next_housekeeping_ms = now.mono_ms + round(1000 * HOUSEKEEPING_S)
+        wait_s = HOUSEKEEPING_S if parts.keeper.fault is None else HOUSEKEEPING_ON_FAULT_S
+        if self._has_more_to_keep or now.mono_ms - self._housekept_ms >= 1000 * wait_s:
+            self._housekept_ms = now.mono_ms
             self._keep_house(now)
         self._timetable.run_due(now)
         return decision
@@ -86,19 +90,26 @@ class Routine:
     def _tell_health(self, now: Instant) -> None:
         parts = self._parts
         message = health_message(parts, now, self._started, expiry_s=round(3 * HEALTH_S))
-        parts.keeper.add(now, rows={"health": message.body})
+        self._told_health = message
+        parts.keeper.add(now, rows={"health": health_row(message, now, parts.settings.storage.batch_s)})
         parts.publisher.publish_health(message, parts.store.next_volatile(Stream.HEALTH))
+
+    def leave(self) -> None:
+        """For whoever reads the file: the agent was stopped, and did not die."""
+        now, told = self._parts.watch.now(), self._told_health
+        if told is not None:
+            row = health_row(told, now, self._parts.settings.storage.batch_s, is_running=False)
+            self._parts.keeper.add(now, rows={"health": row})
 
     def _keep_house(self, now: Instant) -> None:
         try:
             report = self._parts.store.housekeeping(now)
         except StorageError as error:
-            log.error("storage: housekeeping: %s", error)
+            log.debug("storage: housekeeping: %s", error)  # the commit complains of the same
             return
         if report.dropped:
             log.warning("storage: %d rows went before they were sent: %s", report.dropped, dict(report.removed))
-        if report.more:
-            self._next_housekeeping_ms = now.mono_ms
+        self._has_more_to_keep = report.more
 
     def _nightly(self, now: Instant) -> None:
         log.info("nightly: %s", self._parts.store.stats())
@@ -147,6 +158,7 @@ def run_live(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = Non
         if not all([worker.stop(STOP_WORKERS_S) for worker in workers]):
             log.warning("a read that hangs was left behind")
         routine.cycle(slot.take_all())
+        routine.leave()
         parts.agent.flush(parts.watch.now())
         if not publishing.finish(STOP_DRAIN_S):
             log.warning("stopped without the broker's word; what it has not acknowledged is sent at the next start")
@@ -179,7 +191,7 @@ def run_stepped(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = 
             if pace:
                 ahead_s = (parts.board.clock.monotonic_s() - began_mono_s) / pace - (time.monotonic() - began_s)
                 stop.wait(max(0.0, ahead_s))
-            if stop.is_set():
+            if stop.is_set() or parts.agent.reload_asked:
                 break
             routine.look_at_the_clock()
             samples = [polled.take(parts.watch.now()) for polled in due]
@@ -188,6 +200,7 @@ def run_stepped(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = 
             if on_cycle is not None:
                 on_cycle(decision, parts.watch.now())
     finally:
+        routine.leave()
         parts.agent.flush(parts.watch.now())
         _send_all(parts)
         parts.publisher.leave()
@@ -225,7 +238,7 @@ def _scheduled_steps(parts: Parts) -> Iterator[list[Polled]]:
             interval_ms = max(1, round(1000 * (polled.interval_s or 1)))
             due_ms[polled.name] += interval_ms * ((now_ms - due_ms[polled.name]) // interval_ms + 1)
         yield due
-        wanted = [*due_ms.values(), now_ms + round(1000 * HOUSEKEEPING_S)]
+        wanted = [*due_ms.values(), now_ms + round(1000 * HEALTH_S)]
         commit_ms = parts.keeper.due_mono_ms()
         if commit_ms is not None:
             wanted.append(commit_ms)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edge_agent.domain.settings import require, within
+from edge_agent.domain.settings import SettingFault, require, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,7 @@ class StorageSettings:
 
     def __post_init__(self) -> None:
         require(
+            None if self.directory.strip() else SettingFault("directory", self.directory, "the path of a directory"),
             within("batch_s", self.batch_s, 0.1, 600, "s"),
             within("budget_mb", self.budget_mb, 16, 65536, "MB"),
             within("telemetry_days", self.telemetry_days, 1, 3650, "days"),

@@ -1,0 +1,82 @@
+"""`edge-agent`: reads the command, imports its module and no other, and turns faults into exit codes."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from edge_agent import __version__
+from edge_agent.cli.exits import EXITS, CliError, Exit
+
+# name -> (module, one line of help)
+COMMANDS = {
+    "run": ("run", "run the agent: measure, keep, warn, publish"),
+    "replay": ("replay", "play recorded traces through the whole agent, as fast as it can"),
+    "watch": ("watch", "follow a node's messages at the broker, without gaps and duplicates"),
+    "status": ("status", "how the agent on this machine is doing"),
+    "sensors": ("sensors", "what is connected, last good values, error ratios"),
+    "config": ("config", "check a configuration"),
+    "tare": ("command", "set a container on a shelf aside"),
+    "zero": ("command", "correct the zero of an empty shelf"),
+    "count": ("command", "tell how many pieces lie on a shelf"),
+    "history": ("history", "readings of a channel, as CSV"),
+    "bench": ("bench", "measure this machine: readings, commits and messages per second"),
+}
+
+EPILOG = """\
+examples:
+  edge-agent config check /etc/edge-agent/edge-agent.toml
+  edge-agent run --config config/simulated.toml
+  edge-agent tare shelf-1 --config /etc/edge-agent/edge-agent.toml
+  edge-agent history cold-room/temperature --since 2026-11-01 > november.csv
+  edge-agent replay config/replay/saveris.toml --trace saveris_values.csv.gz --out -
+
+exit codes:
+"""
+
+
+def parser(asked: str | None = None) -> argparse.ArgumentParser:
+    """The whole command line; with ``asked`` only that command's arguments are filled in."""
+    codes = "".join(f"  {code.value}  {words}\n" for code, words in EXITS.items())
+    top = argparse.ArgumentParser(
+        prog="edge-agent",
+        description="Storeroom agent: from the sensors of a storeroom to the broker, with nothing lost.",
+        epilog=EPILOG + codes,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"edge-agent {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module_name, words) in COMMANDS.items():
+        if asked not in (None, name):
+            commands.add_parser(name, help=words)  # another command's module is not worth its import
+            continue
+        module = import_module(f"edge_agent.cli.{module_name}")
+        sub = commands.add_parser(
+            name,
+            help=words,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(sub, name)
+        sub.set_defaults(run=module.run)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    words = sys.argv[1:] if argv is None else argv
+    args = parser(next((word for word in words if word in COMMANDS), None)).parse_args(words)
+    try:
+        return int(args.run(args))
+    except CliError as error:
+        print(f"edge-agent: {error}", file=sys.stderr)
+        return error.exit.value
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): not our fault. Point stdout away from the dead pipe.
+        sys.stdout = None  # type: ignore[assignment]
+        return Exit.OK.value
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED.value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Play recorded traces through the whole agent, as fast as it can, on a simulated clock.
+
+The recorded values go into the registers of simulated chips; the real drivers read them; everything after
+that is the agent as it runs in a storeroom. Every message that would go to the broker becomes one JSON object
+a line: at, topic, qos, retain, payload.
+
+  edge-agent replay config/replay/saveris.toml --trace saveris_values.csv.gz --out messages.jsonl
+  edge-agent replay config/replay/hive.toml --trace hive_scale_5min.csv.gz --out - | head
+"""
+
+import argparse
+import contextlib
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from rich.console import Console
+
+from edge_agent.cli.common import print_json, settings
+from edge_agent.cli.exits import CliError, Exit
+from edge_agent.domain.instant import Instant
+from edge_agent.domain.settings import SettingsError
+from edge_agent.drivers.errors import BoardError
+from edge_agent.service.replaying import replay
+
+PROGRESS_EVERY = 500  # cycles
+
+
+def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
+    parser.add_argument("config", metavar="CONFIG", help='a configuration with board.kind = "replay"')
+    parser.add_argument("--trace", metavar="FILE", action="append", help="CSV, or CSV in gzip; may be given again")
+    parser.add_argument("--out", metavar="FILE", default="-", help="where the messages go; - is standard output")
+    parser.add_argument("--state", metavar="DIR", help="keep the agent's files (default: thrown away)")
+    parser.add_argument("--json", action="store_true", help="the summary as one JSON object, on standard error")
+    parser.add_argument("--quiet", "-q", action="store_true", help="no progress and no summary")
+
+
+def run(args: argparse.Namespace) -> Exit:
+    chosen = settings(args.config)
+    console = Console(stderr=True, quiet=args.quiet)
+    began_s = time.monotonic()
+    with _out(args.out) as out, _directory(args.state) as directory, console.status("playing the trace") as status:
+
+        def show(cycles: int, now: Instant) -> None:
+            if cycles % PROGRESS_EVERY == 0:
+                status.update(f"{now.rfc3339()}  {cycles} moments")
+
+        try:
+            summary = replay(chosen, args.trace or (), out, directory, threading.Event(), show)
+        except SettingsError as error:
+            raise CliError(Exit.CONFIG, f"{args.config}: board: {error}") from error
+        except BoardError as error:
+            raise CliError(Exit.BAD_TRACE, str(error)) from error
+    took_s = time.monotonic() - began_s
+    told = {
+        "moments": summary.cycles,
+        "set_aside": len(summary.remarks),
+        "messages": summary.messages,
+        "simulated_s": round(summary.simulated_s),
+        "took_s": round(took_s, 2),
+        "times_real_time": round(summary.simulated_s / took_s) if took_s else None,
+    }
+    if args.json:
+        sys.stderr.flush()
+        print_json(told, sys.stderr)
+    else:
+        console.print(", ".join(f"{key.replace('_', ' ')} {value}" for key, value in told.items()))
+    if not args.quiet and not args.json:
+        for line in summary.remarks[:20]:
+            console.print(f"set aside: {line}", markup=False)
+        if len(summary.remarks) > 20:
+            console.print(f"... and {len(summary.remarks) - 20} more")
+    return Exit.OK
+
+
+@contextlib.contextmanager
+def _out(name: str) -> Iterator[BinaryIO]:
+    if name == "-":
+        yield sys.stdout.buffer
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(Path(name).open("wb"))
+        except OSError as error:
+            raise CliError(Exit.USAGE, f"--out {name}: {error.strerror}") from error
+        yield file
+
+
+@contextlib.contextmanager
+def _directory(state: str | None) -> Iterator[str]:
+    if state is not None:
+        yield state
+        return
+    with tempfile.TemporaryDirectory(prefix="edge-agent-replay-") as directory:
+        yield directory

@@ -1,0 +1,192 @@
+"""What is wrong between tables: two of a name, two in one place, a name that nobody has."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+
+from edge_agent.config.faults import Found, Path, unknown_name
+from edge_agent.config.settings import SensorSettings
+from edge_agent.config.tables import Device, Document, Draft, elements, known_names, names
+from edge_agent.drivers.table import DriverModule
+
+# BCM numbers of the pins that a Pi's buses are wired to (Raspberry Pi documentation, "GPIO and the 40-pin header").
+_BUS_PINS = {"i2c-0": (0, 1), "i2c-1": (2, 3)}
+
+
+def faults_between(document: Document, draft: Draft) -> list[Found]:
+    """A table with a fault of its own still counts with those of its keys that are right."""
+    return [
+        *_nothing_to_do(document),
+        *_named_twice(document),
+        *_channels_twice(draft),
+        *_too_often(draft),
+        *_same_address(draft),
+        *_same_wire(draft),
+        *_cells(document, draft),
+        *_products(document),
+        *_board(document),
+    ]
+
+
+def _nothing_to_do(document: Document) -> Iterator[Found]:
+    if document.get("sensor", []) == []:
+        yield Found(("sensor",), "missing: must be at least one table headed [[sensor]]")
+
+
+def _named_twice(document: Document) -> Iterator[Found]:
+    for key, name in (("sensor", "name"), ("shelf", "name"), ("product", "gtin")):
+        seen: set[str] = set()
+        for path, each in names(document, key, name).items():
+            if each in seen:
+                yield Found((*path, name), f"must be another: there is a {key} of this {name} above")
+            seen.add(each)
+    sensors = known_names(document, "sensor", "name")
+    for path, each in names(document, "shelf", "name").items():
+        if each in sensors:
+            yield Found((*path, "name"), "must be another: a sensor is called so, and both send telemetry by name")
+
+
+def _channels_twice(draft: Draft) -> Iterator[Found]:
+    seen: dict[tuple[str, str], SensorSettings] = {}
+    for path, sensor in draft.sensors.items():
+        for quantity in draft.modules[sensor.driver].QUANTITIES:
+            other = seen.setdefault((sensor.place, quantity), sensor)
+            if other.name != sensor.name:
+                right = f'must be another: sensor "{other.name}" gives {sensor.place}/{quantity} already'
+                yield Found((*path, "place"), right, sensor.place, is_default=True)
+                break
+
+
+def _too_often(draft: Draft) -> Iterator[Found]:
+    for path, sensor in draft.sensors.items():
+        least_s = _min_interval_s(draft.modules[sensor.driver])
+        if sensor.interval_s < least_s:
+            right = f"must be at least {least_s:g} s: a {sensor.driver} measures no faster"
+            yield Found((*path, "interval_s"), right, sensor.interval_s, is_default=True)
+
+
+def _min_interval_s(module: DriverModule) -> float:
+    """Said by the driver, or by the module it shares its settings with; a driver without a limit says nothing."""
+    shared = sys.modules[module.Settings.__module__]
+    return float(getattr(module, "MIN_INTERVAL_S", getattr(shared, "MIN_INTERVAL_S", 0.0)))
+
+
+def _same_address(draft: Draft) -> Iterator[Found]:
+    """Two chips that answer to the same address: beside each other, or one before a multiplexer and one behind it."""
+    chips = [(path, each) for path, each in draft.devices.items() if hasattr(each.settings, "address")]
+    for index, (path, sensor) in enumerate(chips):
+        for _, other in chips[:index]:
+            if (clash := _clash(sensor, other)) is not None:
+                key, why = clash
+                yield Found((*path, key), f'must be another: {why} sensor "{other.name}" on {other.settings.bus}')
+                break
+
+
+def _clash(sensor: Device, other: Device) -> tuple[str, str] | None:
+    mine, its = sensor.settings, other.settings
+    if mine.bus != its.bus:
+        return None
+    if mine.address == its.mux_address:
+        return "address", f"0x{mine.address:02x} is the multiplexer of"
+    if mine.mux_address == its.address:
+        return "mux_address", f"0x{its.address:02x} is the address of"
+    if mine.address != its.address:
+        return None
+    if None in (mine.mux_address, its.mux_address):
+        return "address", f"0x{mine.address:02x} is the address of"
+    if (mine.mux_address, mine.mux_channel) == (its.mux_address, its.mux_channel):
+        return "mux_channel", f"0x{mine.address:02x} on channel {mine.mux_channel} of 0x{mine.mux_address:02x} is"
+    return None
+
+
+def _same_wire(draft: Draft) -> Iterator[Found]:
+    """Two devices on one pin, two sensors that are one chip."""
+    taken = dict(_buses(draft.devices.values()))
+    for path, sensor in draft.devices.items():
+        for key, wire in _wires(sensor):
+            if wire in taken:
+                yield Found((*path, key), f"must be another: {taken[wire]}")
+            taken.setdefault(wire, f'{wire} belongs to sensor "{sensor.name}"')
+    panel = draft.single.get("panel")
+    if panel is not None and f"GPIO{panel.identify_led_pin}" in taken:
+        yield Found(("panel", "identify_led_pin"), f"must be another: {taken[f'GPIO{panel.identify_led_pin}']}")
+
+
+def _buses(sensors: Iterable[Device]) -> Iterator[tuple[str, str]]:
+    for sensor in sensors:
+        bus = getattr(sensor.settings, "bus", "")
+        for pin in _BUS_PINS.get(bus, ()):
+            yield f"GPIO{pin}", f'GPIO{pin} is a wire of {bus}, which sensor "{sensor.name}" is on'
+
+
+def _wires(sensor: Device) -> Iterator[tuple[str, str]]:
+    """What no two sensors can share, by the key that says so."""
+    keys = [field.name for field in fields(sensor.settings)]
+    if not keys:
+        yield "driver", f"the board's {sensor.driver}"
+    for key in keys:
+        value = getattr(sensor.settings, key)
+        if (key == "pin" or key.endswith("_pin")) and value is not None:
+            yield key, f"GPIO{value}"
+        elif key == "device":
+            yield key, f"1-Wire device {value}"
+
+
+def _cells(document: Document, draft: Draft) -> Iterator[Found]:
+    if not isinstance(document.get("sensor", []), list):
+        return  # told already
+    drivers = names(document, "sensor", "driver")
+    gives = {name: _gives_counts(drivers.get(path), draft) for path, name in names(document, "sensor", "name").items()}
+    scales = [name for name, counts in gives.items() if counts]
+    used: dict[str, str] = {}
+    for path, shelf in elements(document, "shelf"):
+        if not isinstance(shelf, Mapping):
+            continue
+        for cell, sensor in names(shelf, "cell", "sensor").items():
+            at = (*path, *cell, "sensor")
+            if sensor not in gives:
+                yield unknown_name(at, sensor, scales, "the name of a [[sensor]] that gives counts")
+            elif gives[sensor] is False:
+                yield unknown_name(at, sensor, scales, "a sensor that gives counts, and this one does not")
+            elif sensor in used:
+                yield Found(at, f'must be another: this sensor is a load cell of shelf "{used[sensor]}"')
+            used.setdefault(sensor, str(shelf.get("name")))
+
+
+def _gives_counts(driver: str | None, draft: Draft) -> bool | None:
+    """None when that cannot be known, because the driver is not."""
+    module = draft.modules.get(driver or "")
+    return None if module is None else "counts" in module.QUANTITIES
+
+
+def _products(document: Document) -> Iterator[Found]:
+    if not isinstance(document.get("product", []), list):
+        return  # told already
+    known = known_names(document, "product", "gtin")
+    for path, product in names(document, "shelf", "product").items():
+        if product not in known:
+            yield unknown_name((*path, "product"), product, known, "the gtin of a [[product]]")
+
+
+def _board(document: Document) -> Iterator[Found]:
+    """Sensors that a simulated or replaying board names, in whichever of its arrays of tables."""
+    board = document.get("board")
+    if not isinstance(board, Mapping):
+        return
+    known = known_names(document, "sensor", "name")
+    for key in board:
+        for path, table in elements(board, key):
+            for at, sensor in _named_sensors(table):
+                if sensor not in known:
+                    yield unknown_name(("board", *path, *at), sensor, known, "the name of a [[sensor]]")
+
+
+def _named_sensors(table: object) -> Iterator[tuple[Path, str]]:
+    if not isinstance(table, Mapping):
+        return
+    if isinstance(table.get("sensor"), str):
+        yield ("sensor",), table["sensor"]
+    cells = table.get("cells")
+    for index, cell in enumerate(cells if isinstance(cells, list) else ()):
+        if isinstance(cell, str):
+            yield ("cells", index), cell

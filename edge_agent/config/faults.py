@@ -1,0 +1,123 @@
+"""Faults of a configuration as people read them."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+Path = tuple[str | int, ...]  # a key from the top of the document: ("sensor", 1, "interval_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A fault before anyone has looked up where in the file its key stands."""
+
+    path: Path
+    right: str  # a clause: "must be between 0.1 and 86400 s"
+    value: object = None  # that was at fault, where the file does not show it
+    is_default: bool = False  # the file leaves the key out, and its default is at fault
+    reveals: bool = True  # False: the value may be a secret in the wrong place
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFault:
+    file: str
+    line: int | None
+    key: str  # "sensor[2].interval_s": arrays of tables are counted from 1; "" is the file as a whole
+    place: str  # the table by name: 'sensor "cold-room"', "mqtt.tls"; "" is the top of the file
+    value: str | None  # as it is written in the file; None: not there, or not to be shown
+    right: str  # a clause: "must be between 0.1 and 86400 s"
+
+    def __str__(self) -> str:
+        """
+        >>> fault = ConfigFault("a.toml", 41, "sensor[2].interval_s", 'sensor "dock"', "0", "must be between 1 and 9 s")
+        >>> print(fault)
+        a.toml, line 41: sensor "dock": interval_s = 0: must be between 1 and 9 s
+        """
+        where = self.file if self.line is None else f"{self.file}, line {self.line}"
+        leaf = self.key.rpartition(".")[2]
+        said = leaf if self.value is None else f"{leaf} = {self.value}"
+        return ": ".join(part for part in (where, self.place, said, self.right) if part)
+
+
+class ConfigError(Exception):
+    """A configuration that the agent does not start with: all its faults, in the order of the file."""
+
+    def __init__(self, faults: Iterable[ConfigFault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+def unknown_key(path: Path, known: Collection[str], elsewhere: str | None = None) -> Found:
+    """The key's value is not shown: it may be a password that has no place in the file."""
+    near = get_close_matches(str(path[-1]), known, 1)
+    hint = f"did you mean {near[0]}? " if near else f"it belongs in {elsewhere}. " if elsewhere else ""
+    return Found(path, f"unknown key: {hint}Known here: {', '.join(known)}", reveals=False)
+
+
+def unknown_name(path: Path, name: str, known: Collection[str], what: str) -> Found:
+    near = get_close_matches(name, known, 1)
+    hint = f' (did you mean "{near[0]}"?)' if near else ""
+    listed = ", ".join(known) if known else "there is none"
+    return Found(path, f"must be {what}{hint}: {listed}")
+
+
+def header(path: Path, *, many: bool = False) -> str:
+    """How a table is headed in TOML.
+
+    >>> header(("mqtt", "tls")), header(("shelf", 0, "cell"), many=True)
+    ('[mqtt.tls]', '[[shelf.cell]]')
+    """
+    name = ".".join(part for part in path if isinstance(part, str))
+    return f"[[{name}]]" if many else f"[{name}]"
+
+
+def look_up(document: object, path: Path) -> object:
+    """What stands at ``path``; None where there is nothing, which TOML has no value for.
+
+    >>> look_up({"shelf": [{"name": "apples"}]}, ("shelf", 0, "name"))
+    'apples'
+    """
+    value = document
+    for part in path:
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            return None
+    return value
+
+
+def key_text(path: Path) -> str:
+    """
+    >>> key_text(("sensor", 1, "interval_s"))
+    'sensor[2].interval_s'
+    """
+    return "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def show(value: object) -> str:
+    """A value as TOML would write it, shortened.
+
+    >>> show("5"), show(True), show([1, 2])
+    ('"5"', 'true', '[1, 2]')
+    """
+    match value:
+        case bool():
+            text = str(value).lower()
+        case str():
+            text = f'"{value}"'
+        case dict():
+            text = "a table"
+        case _:
+            text = str(value)
+    return shorten(text)
+
+
+def printable(text: str) -> str:
+    """Without what would move a terminal's cursor or colour its text."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def shorten(text: str, width: int = 60) -> str:
+    return text if len(text) <= width else text[: width - 3] + "..."

@@ -1,0 +1,54 @@
+"""What is sold: a product and the number it is known by."""
+
+from dataclasses import dataclass
+
+from edge_agent.domain.settings import SettingFault, require, within
+
+GTIN_LENGTHS = (8, 12, 13, 14)  # GS1 General Specifications, section 1.4: these carry a check digit
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product by its GTIN, or by the shop's own code of 4 to 14 digits (a PLU, a shelf number).
+
+    A code as long as a GTIN is taken for one and its check digit must be right; shorter and odd lengths have none.
+    """
+
+    gtin: str  # digits; a text, because leading zeros count
+    name: str  # for people
+    piece_g: float | None = None  # weight of one piece; None: sold by weight, never counted
+    category: str | None = None  # "fruit", "dairy": what rules and forecasts are shared by
+
+    def __post_init__(self) -> None:
+        require(
+            _gtin_fault(self.gtin),
+            _text_fault("name", self.name),
+            within("piece_g", self.piece_g, 0.1, 50_000, "g"),
+            None if self.category is None else _text_fault("category", self.category),
+        )
+
+
+def check_digit(body: str) -> str:
+    """Last digit of a GTIN from the digits before it: weights 3, 1, 3, ... from the right, modulo 10
+    (GS1 General Specifications, section 7.9.1).
+
+    >>> check_digit("629104150021"), check_digit("03600029145")
+    ('3', '2')
+    """
+    total = sum(int(digit) * (1 if place % 2 else 3) for place, digit in enumerate(reversed(body)))
+    return str(-total % 10)
+
+
+def _gtin_fault(gtin: str) -> SettingFault | None:
+    if not (gtin.isascii() and gtin.isdigit() and 4 <= len(gtin) <= 14):
+        return SettingFault("gtin", gtin, "4 to 14 digits: a GTIN, or a code of the shop's own")
+    if len(gtin) in GTIN_LENGTHS and gtin[-1] != check_digit(gtin[:-1]):
+        right = gtin[:-1] + check_digit(gtin[:-1])
+        return SettingFault("gtin", gtin, f'a GTIN with its right check digit (is it "{right}"?)')
+    return None
+
+
+def _text_fault(key: str, text: str) -> SettingFault | None:
+    if 1 <= len(text.strip()) <= 64 and text.isprintable():
+        return None
+    return SettingFault(key, text, "1 to 64 printable characters")
