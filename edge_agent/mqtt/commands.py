@@ -1,0 +1,232 @@
+"""What comes in on ``cmd/{verb}``: a Command for the next cycle, an answer at once, or silence. Pure; never raises."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NoReturn
+
+from edge_agent.domain.command import Command, CommandResult, ResultCode, Verb
+from edge_agent.domain.instant import ClockState, Instant
+from edge_agent.mqtt.messages import EVERY_NODE, ROOT, Identity
+from edge_agent.mqtt.wire import Incoming
+
+MAX_BYTES = 16_384
+MAX_AGE_S = 60.0  # a command is for now
+MAX_SKEW_S = 30.0  # how far ahead of ours a sender's clock may be
+PING = "ping"  # answered without the cycle: proves the way there and back
+_VERB = re.compile(r"[a-z_-]{1,32}")
+_CMD_ID_CHARS = 64
+_LEVEL = re.compile(r"[A-Za-z0-9_-]+")
+_MAX_LEVELS = 7
+_TOPIC_CHARS = 200
+_CORRELATION_BYTES = 1024
+_ENVELOPE = frozenset({"cmd_id", "issued_at", "expires_at"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Not answered: not meant for us, or nobody asked now."""
+
+    reason: str
+
+
+def parse(incoming: Incoming, identity: Identity) -> Command | CommandResult | Ignored:
+    """A Command goes to the inbox; a CommandResult is the whole answer; Ignored is only counted."""
+    verb = _verb(incoming.topic, identity)
+    if isinstance(verb, Ignored):
+        return verb
+    if incoming.retain:
+        return Ignored("a retained command: it was left there once, nobody asks now")
+    try:
+        body = _decoded(incoming.payload)
+        command = _command(incoming, identity, verb, body)
+        expires_s = _expires_s(incoming, body)
+    except _Refusal as refusal:
+        known = refusal.cmd_id or ""
+        return CommandResult(_unread(incoming, identity, verb, known), refusal.code, incoming.received, str(refusal))
+    if verb == PING:
+        return CommandResult(command, ResultCode.DONE, incoming.received, "pong")
+    if verb not in set(Verb):
+        obeyed = ", ".join([*(known.value for known in Verb), PING])
+        return CommandResult(command, ResultCode.UNSUPPORTED, incoming.received, f"cmd/{verb}: must be one of {obeyed}")
+    return Command(
+        command.cmd_id,
+        command.verb,
+        command.arguments,
+        command.source,
+        command.received,
+        expires_s,
+        command.response_topic,
+        command.correlation,
+    )
+
+
+class _Refusal(Exception):
+    def __init__(self, code: ResultCode, message: str, cmd_id: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.cmd_id = cmd_id
+
+
+def _invalid(message: str, cmd_id: str | None = None) -> _Refusal:
+    return _Refusal(ResultCode.INVALID, message, cmd_id)
+
+
+# --- the topic ------------------------------------------------------------------------------------------------------
+
+
+def _verb(topic: str, identity: Identity) -> str | Ignored:
+    levels = topic.split("/")
+    own = [*ROOT.split("/"), identity.site]
+    if len(levels) != len(own) + 3 or levels[: len(own)] != own or levels[-2] != "cmd":
+        return Ignored("not a command's topic")
+    if levels[-3] not in (identity.node, EVERY_NODE):
+        return Ignored("for another node")
+    if not _VERB.fullmatch(levels[-1]):
+        return Ignored("no verb")  # its answer would need a topic that cannot be
+    return levels[-1]
+
+
+def response_topic(asked: str | None, identity: Identity, verb: str) -> str:
+    """The asked one when it lies below the node's own ``rsp/``, or else the verb's own there.
+
+    >>> node = Identity("s1", "a1", "k3f9")
+    >>> response_topic("storeroom/v1/s1/a1/rsp/desk-7", node, "tare"), response_topic("evil/topic", node, "tare")
+    ('storeroom/v1/s1/a1/rsp/desk-7', 'storeroom/v1/s1/a1/rsp/tare')
+    """
+    below = identity.topic("rsp/")
+    is_ours = (
+        asked is not None
+        and asked.startswith(below)
+        and len(asked) <= _TOPIC_CHARS
+        and all(_LEVEL.fullmatch(level) for level in asked.removeprefix(below).split("/"))
+        and asked.count("/") < _MAX_LEVELS
+    )
+    return asked if asked is not None and is_ours else f"{below}{verb}"
+
+
+# --- the payload ----------------------------------------------------------------------------------------------------
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands in it twice")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is too large a number")
+    return value
+
+
+def _decoded(payload: bytes) -> Mapping[str, object]:
+    if len(payload) > MAX_BYTES:
+        raise _invalid(f"payload of {len(payload)} bytes: at most {MAX_BYTES} are read")
+    try:
+        text = payload.decode("utf-8")
+        body = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
+    except UnicodeError as error:
+        raise _invalid(f"payload is not UTF-8: {error}") from error
+    except RecursionError as error:
+        raise _invalid("payload is nested too deeply") from error
+    except ValueError as error:
+        raise _invalid(f"payload is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise _invalid(f'payload is a JSON {_json_type(body)}: must be an object such as {{"cmd_id": "42"}}')
+    return body
+
+
+def _json_type(value: object) -> str:
+    names = {list: "array", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")
+
+
+def _cmd_id(body: Mapping[str, object]) -> str:
+    found = body.get("cmd_id")
+    if found is None:
+        raise _invalid("cmd_id is missing: must be 1 to 64 characters, new for each command")
+    if not isinstance(found, str):
+        raise _invalid(f"cmd_id is a JSON {_json_type(found)}: must be a string of 1 to 64 characters")
+    if not 1 <= len(found) <= _CMD_ID_CHARS or not found.isprintable():
+        raise _invalid(f"cmd_id of {len(found)} characters: must be 1 to 64 printable ones")
+    return found
+
+
+def _command(incoming: Incoming, identity: Identity, verb: str, body: Mapping[str, object]) -> Command:
+    arguments = {key: value for key, value in body.items() if key not in _ENVELOPE}
+    blank = _unread(incoming, identity, verb, _cmd_id(body))
+    return Command(
+        blank.cmd_id,
+        verb,
+        arguments,
+        blank.source,
+        blank.received,
+        response_topic=blank.response_topic,
+        correlation=blank.correlation,
+    )
+
+
+def _unread(incoming: Incoming, identity: Identity, verb: str, cmd_id: str) -> Command:
+    """As much of the command as an answer needs."""
+    correlation = incoming.correlation
+    if correlation is not None and len(correlation) > _CORRELATION_BYTES:
+        correlation = None
+    topic = response_topic(incoming.response_topic, identity, verb)
+    return Command(cmd_id, verb, {}, "mqtt", incoming.received, response_topic=topic, correlation=correlation)
+
+
+# --- its time -------------------------------------------------------------------------------------------------------
+
+
+def _wall_s(body: Mapping[str, object], key: str, cmd_id: str) -> float | None:
+    found = body.get(key)
+    if found is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(found) if isinstance(found, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise _invalid(f"{key} = {str(found)[:40]!r}: must be a time such as 2026-11-23T07:00:00Z", cmd_id)
+    return moment.timestamp()
+
+
+def _expires_s(incoming: Incoming, body: Mapping[str, object]) -> float:
+    """Seconds from reception until the command is void: the nearest of what the sender and the broker say.
+
+    The sender's times count only while our own clock is synchronised.
+    """
+    cmd_id = _cmd_id(body)
+    issued_s, until_s = _wall_s(body, "issued_at", cmd_id), _wall_s(body, "expires_at", cmd_id)
+    ends = [MAX_AGE_S]
+    if incoming.expiry_s is not None:
+        ends.append(float(incoming.expiry_s))
+    if _is_synced(incoming.received):
+        now_s = incoming.received.wall_ms / 1000
+        if issued_s is not None:
+            if issued_s > now_s + MAX_SKEW_S:
+                ahead = f"issued_at is {issued_s - now_s:.0f} s ahead of our clock: at most {MAX_SKEW_S:g} s may be"
+                raise _invalid(ahead, cmd_id)
+            ends.append(issued_s + MAX_AGE_S - now_s)
+        if until_s is not None:
+            ends.append(until_s - now_s)
+    left_s = min(ends)
+    if left_s <= 0:
+        late = f"expired {-left_s:.0f} s before it arrived: a command is for the next {MAX_AGE_S:g} s"
+        raise _Refusal(ResultCode.EXPIRED, late, cmd_id)
+    return left_s
+
+
+def _is_synced(at: Instant) -> bool:
+    return at.clock is ClockState.SYNCED
