@@ -1,0 +1,371 @@
+"""The board that stands in a simulated storeroom: ``kind = "simulated"``.
+
+Each configured sensor has its chip, and the chip feels the room its place names, the load of its shelf, or its
+door. Nothing has to be described: rooms follow from the sensors' places (a place with "freezer" in it is a freezer,
+one with "cold" a cold room), shelves from the load cells. What is described wins.
+
+With ``speed = 1`` time is the machine's own, and the world catches up whenever a chip is asked. Any other speed is
+stepped through on a simulated clock: 0 as fast as the machine can, 60 at a minute a second.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from edge_agent.domain.instant import Clock
+from edge_agent.domain.settings import SettingFault, one_of, require, within
+from edge_agent.drivers.system_clock import SystemClock
+from hardware_mocks.clock import SimulatedClock
+from hardware_mocks.fitting import FAULTS, CellSettings, ConfiguredSensor, FittedBoard, Sense, refuse
+from hardware_mocks.people import DeliverySettings, ShelfStock, ShopSettings
+from hardware_mocks.rooms import RoomSettings
+from hardware_mocks.storeroom import FOREVER, ClimateSettings, Storeroom
+from hardware_mocks.truth import PlantedFault, Truth
+
+TICK_S = 1.0  # doors and 1-Wire files are told so often; everything else is felt when it is asked
+ROOM_FAULTS = ("compressor-fails", "door-left-open")
+START = "2026-11-23T06:00:00+00:00"  # a Monday, before the delivery
+SEA_LEVEL_HPA = 1013.25
+WEIGHING = ("nau7802", "hx711")
+KIND_WORDS = (
+    ("freezer", ("freez", "frozen", "deep")),
+    ("cold-room", ("cold", "cool", "chill", "fridge", "dairy", "meat")),
+)
+OUTSIDE = ("outdoors", "outside")
+STOREROOM = "storeroom"  # where shelves stand when no place says otherwise
+PIECES_G = (500.0, 1000.0, 250.0, 330.0, 750.0, 400.0)  # shelves nobody described: piece weights in turn
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSettings:
+    """``[[board.fault]]``: of a sensor's chip, or of a room."""
+
+    kind: str
+    at_s: float  # since the start
+    for_s: float = FOREVER
+    sensor: str | None = None
+    room: str | None = None
+
+    def __post_init__(self) -> None:
+        of_room = self.kind in ROOM_FAULTS
+        wanted, other = (self.room, self.sensor) if of_room else (self.sensor, self.room)
+        require(
+            one_of("kind", self.kind, FAULTS + ROOM_FAULTS),
+            within("at_s", self.at_s, 0, 1e9, "s"),
+            None if self.for_s > 0 else SettingFault("for_s", self.for_s, "above 0 s"),
+            None
+            if wanted and not other
+            else SettingFault("room" if of_room else "sensor", wanted, f"given alone: {self.kind} is its fault"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    seed: int = 1
+    speed: float = 1.0
+    start: str | None = None  # RFC 3339, of a stepped world
+    timezone: str = "UTC"  # of the shop's hours
+    step_s: float = 1.0  # of the rooms' physics
+    truth_file: str | None = None  # what really happened, one JSON object a line
+    climate: ClimateSettings = field(default_factory=ClimateSettings)
+    shop: ShopSettings = field(default_factory=ShopSettings)
+    cell: CellSettings = field(default_factory=lambda: CellSettings(noise_g=0.5))
+    room: tuple[RoomSettings, ...] = ()
+    shelf: tuple[ShelfStock, ...] = ()
+    delivery: tuple[DeliverySettings, ...] = (DeliverySettings(),)
+    fault: tuple[FaultSettings, ...] = ()
+    sensor_noise_c: float = 0.02  # RMS of every temperature sensor
+    sensor_noise_pct: float = 0.1
+
+    def __post_init__(self) -> None:
+        require(
+            within("speed", self.speed, 0, 1e6),
+            SettingFault("speed", self.speed, "0 or at least 1") if 0 < self.speed < 1 else None,
+            _start(self.start, self.speed),
+            _timezone(self.timezone),
+            within("step_s", self.step_s, 0.1, 60, "s"),
+            within("sensor_noise_c", self.sensor_noise_c, 0, 10, "°C"),
+            within("sensor_noise_pct", self.sensor_noise_pct, 0, 50, "%"),
+            _twice("room", [room.name for room in self.room]),
+            _twice("shelf", [shelf.name for shelf in self.shelf]),
+            _twice("shelf.cells", [cell for shelf in self.shelf for cell in shelf.cells]),
+        )
+
+
+def _start(start: str | None, speed: float) -> SettingFault | None:
+    if start is None:
+        return None
+    if speed == 1:
+        return SettingFault("start", start, "left out at speed 1: the time is the machine's")
+    try:
+        good = datetime.fromisoformat(start).tzinfo is not None
+    except ValueError:
+        good = False
+    return None if good else SettingFault("start", start, f'a time with its zone, as "{START}"')
+
+
+def _timezone(name: str) -> SettingFault | None:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):  # ZoneInfoNotFoundError is a KeyError
+        return SettingFault("timezone", name, 'an IANA name such as "UTC" or "Europe/Rome"')
+    return None
+
+
+def _twice(key: str, names: Sequence[str]) -> SettingFault | None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            return SettingFault(key, name, "given once")
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The world that settings and sensors describe together."""
+
+    rooms: tuple[RoomSettings, ...]
+    shelves: tuple[ShelfStock, ...]
+    room_of: Mapping[str, str]  # sensor that feels air or a door -> room; "outdoors" for the weather
+    shelf_of: Mapping[str, str]  # load cell -> shelf
+
+
+def plan(settings: Settings, sensors: Sequence[ConfiguredSensor]) -> Plan:
+    """Fill in what is not described. Raises BoardError for what is described and cannot be."""
+    rooms = {room.name: room for room in settings.room}
+    room_of = {}
+    for sensor in sensors:
+        if sensor.driver not in WEIGHING and sensor.driver != "power":
+            name = room_at(sensor.place, tuple(rooms))
+            if sensor.driver == "contact" and name == "outdoors":
+                name = sensor.place  # the weather has no door
+            if name != "outdoors":
+                rooms.setdefault(name, RoomSettings(name, kind_of(name)))
+            room_of[sensor.name] = name
+    shelves = _shelves(settings, sensors, tuple(rooms))
+    if shelves and not rooms:
+        rooms[STOREROOM] = RoomSettings(STOREROOM)
+    placed = tuple(_in_a_room(shelf, tuple(rooms.values())) for shelf in shelves)
+    refuse(_misfits(settings, sensors, rooms))
+    return Plan(
+        tuple(rooms.values()),
+        placed,
+        room_of,
+        {cell: shelf.name for shelf in placed for cell in shelf.cells},
+    )
+
+
+def room_at(place: str, known: Sequence[str]) -> str:
+    """The room a sensor's place belongs to: a known one it names, or a new one of its own name.
+
+    >>> room_at("cold-room-door", ["cold-room"]), room_at("freezer-2-door", []), room_at("outside-wall", [])
+    ('cold-room', 'freezer-2', 'outdoors')
+    """
+    named = [room for room in known if place == room or place.startswith(room + "-")]
+    if named:
+        return max(named, key=len)
+    if any(word in place for word in OUTSIDE):
+        return "outdoors"
+    return place.removesuffix("-door") or place
+
+
+def kind_of(name: str) -> str:
+    """
+    >>> kind_of("deep-freezer"), kind_of("dairy-fridge"), kind_of("pantry")
+    ('freezer', 'cold-room', 'ambient')
+    """
+    return next((kind for kind, words in KIND_WORDS if any(word in name for word in words)), "ambient")
+
+
+def _shelves(settings: Settings, sensors: Sequence[ConfiguredSensor], rooms: Sequence[str]) -> list[ShelfStock]:
+    described = {cell for shelf in settings.shelf for cell in shelf.cells}
+    shelves = list(settings.shelf)
+    for sensor in sensors:
+        if sensor.driver in WEIGHING and sensor.name not in described:
+            piece_g = PIECES_G[len(shelves) % len(PIECES_G)]
+            room = room_at(sensor.place, rooms)
+            shelves.append(
+                ShelfStock(sensor.place, (sensor.name,), room=room if room in rooms else None, piece_g=piece_g)
+            )
+    return shelves
+
+
+def _in_a_room(shelf: ShelfStock, rooms: Sequence[RoomSettings]) -> ShelfStock:
+    """A shelf of which nobody says where it is stands in the first ambient room, or the first of all."""
+    if shelf.room is not None:
+        return shelf
+    room = next((room for room in rooms if room.kind == "ambient"), rooms[0])
+    return replace(shelf, room=room.name)
+
+
+def _misfits(
+    settings: Settings, sensors: Sequence[ConfiguredSensor], rooms: Mapping[str, RoomSettings]
+) -> list[SettingFault]:
+    weighing = [sensor.name for sensor in sensors if sensor.driver in WEIGHING]
+    known = [sensor.name for sensor in sensors]
+    air = ("shop", "outdoors")
+    found = [
+        *(one_of("shelf.cells", cell, weighing) for shelf in settings.shelf for cell in shelf.cells),
+        *(one_of("shelf.room", shelf.room, (None, *rooms)) for shelf in settings.shelf),
+        *(one_of("room.surroundings", room.surroundings, (*air, *rooms)) for room in settings.room),
+        *(one_of("fault.sensor", fault.sensor, (None, *known)) for fault in settings.fault),
+        *(one_of("fault.room", fault.room, (None, *rooms)) for fault in settings.fault),
+    ]
+    return [fault for fault in found if fault is not None]
+
+
+def open_board(settings: Settings, sensors: Sequence[ConfiguredSensor]) -> "SimulatedBoard":
+    """Raises BoardError for settings that do not go with the sensors."""
+    world = plan(settings, sensors)
+    clock: Clock
+    if settings.speed == 1:
+        clock = SystemClock()
+    else:
+        start = datetime.fromisoformat(settings.start or START)
+        clock = SimulatedClock(wall_s=start.astimezone(UTC).timestamp())
+    return SimulatedBoard(settings, sensors, world, clock)
+
+
+class SimulatedBoard(FittedBoard):
+    """Chips in a storeroom; ``truth`` says what really happened there."""
+
+    def __init__(self, settings: Settings, sensors: Sequence[ConfiguredSensor], world: Plan, clock: Clock) -> None:
+        hanging = [fault.sensor for fault in settings.fault if fault.kind == "hang" and fault.sensor]
+        self.truth = Truth(clock.wall_s(), Path(settings.truth_file) if settings.truth_file else None)
+        super().__init__(clock, sensors, settings.cell, seed=settings.seed, hanging=hanging)
+        self.speed = settings.speed
+        self.began_mono_s = clock.monotonic_s()
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._next_tick_s = float("-inf")
+        self._suffers: dict[str, str | None] = {}
+        try:
+            refuse(self._impossible_faults())
+            self.storeroom = Storeroom(
+                rooms=world.rooms,
+                shelves=world.shelves,
+                truth=self.truth,
+                shop=settings.shop,
+                climate=settings.climate,
+                deliveries=settings.delivery,
+                timezone=settings.timezone,
+                seed=settings.seed,
+                step_s=settings.step_s,
+            )
+            self._let_chips_feel(sensors, world)
+            self._plant_faults()
+            self.tick(self.began_mono_s)
+        except BaseException:
+            self.close()
+            raise
+        if isinstance(clock, SimulatedClock):
+            clock.on_advance.append(self.tick)
+
+    def world_s(self, mono_s: float) -> float:
+        """The world's time, as ``truth`` has it."""
+        return mono_s - self.began_mono_s
+
+    def is_stepped(self) -> bool:
+        return self.speed != 1
+
+    def pace(self) -> float:
+        return self.speed
+
+    @contextmanager
+    def driving(self) -> Iterator[None]:
+        with super().driving():
+            if self.is_stepped():
+                yield
+                return
+            over = threading.Event()
+            thread = threading.Thread(target=self._tick_until, args=(over,), name="storeroom", daemon=True)
+            thread.start()
+            try:
+                yield
+            finally:
+                over.set()
+                thread.join()
+
+    def _tick_until(self, over: threading.Event) -> None:
+        while not over.wait(TICK_S / 4):
+            self.tick(self.clock.monotonic_s())
+
+    def tick(self, mono_s: float) -> None:
+        """Begin and end planted faults, and tell the chips that have to be told."""
+        if mono_s < self._next_tick_s:
+            return
+        with self._lock:
+            self._next_tick_s = mono_s + TICK_S
+            world_s = self.world_s(mono_s)
+            self.storeroom.advance_to(world_s)
+            for name, suffers in self._faults_at(world_s).items():
+                if self._suffers.get(name) != suffers:
+                    self._suffers[name] = suffers
+                    self.fittings[name].suffer(suffers)
+            for fitting in self.fittings.values():
+                fitting.tick(mono_s)
+
+    def close(self) -> None:
+        super().close()
+        self.truth.close()
+
+    def _faults_at(self, world_s: float) -> dict[str, str | None]:
+        found: dict[str, str | None] = {}
+        for fault in self._settings.fault:
+            if fault.sensor is not None:
+                found.setdefault(fault.sensor, None)
+                if fault.at_s <= world_s < fault.at_s + fault.for_s:
+                    found[fault.sensor] = fault.kind
+        return found
+
+    def _impossible_faults(self) -> list[SettingFault]:
+        found = []
+        for fault in self._settings.fault:
+            if fault.sensor is not None:
+                able = self.fittings[fault.sensor].faults
+                found.append(one_of(f"fault.kind of {fault.sensor}", fault.kind, sorted(able)))
+        return [fault for fault in found if fault is not None]
+
+    def _plant_faults(self) -> None:
+        for fault in self._settings.fault:
+            until_s = fault.at_s + fault.for_s
+            self.storeroom.plan_remark(PlantedFault(fault.at_s, fault.kind, until_s, fault.sensor, fault.room))
+            if fault.room is None:
+                continue
+            if fault.kind == "compressor-fails":
+                self.storeroom.plan_compressor_failure(fault.room, fault.at_s, fault.for_s)
+            else:
+                self.storeroom.plan_open_door(fault.room, fault.at_s, fault.for_s)
+
+    def _let_chips_feel(self, sensors: Sequence[ConfiguredSensor], world: Plan) -> None:
+        cells_of = {shelf.name: len(shelf.cells) for shelf in world.shelves}
+        for sensor in sensors:
+            fitting = self.fittings[sensor.name]
+            if sensor.name in world.shelf_of:
+                shelf = world.shelf_of[sensor.name]
+                fitting.follow(self._weight(shelf, cells_of[shelf]))
+            elif sensor.driver == "contact":
+                fitting.follow(self._door(world.room_of[sensor.name]))
+            elif sensor.name in world.room_of:
+                fitting.follow(self._air(world.room_of[sensor.name]))
+                fitting.tremble(self._settings.sensor_noise_c, self._settings.sensor_noise_pct)
+
+    def _air(self, room: str) -> Sense:
+        def sense(mono_s: float) -> Mapping[str, float]:
+            at_s = self.world_s(mono_s)
+            outside = room == "outdoors"
+            temperature_c, humidity_pct = (
+                self.storeroom.outdoor_air(at_s) if outside else self.storeroom.air(room, at_s)
+            )
+            return {"temperature": temperature_c, "humidity": humidity_pct, "pressure": SEA_LEVEL_HPA}
+
+        return sense
+
+    def _door(self, room: str) -> Sense:
+        return lambda mono_s: {"open": float(self.storeroom.is_door_open(room, self.world_s(mono_s)))}
+
+    def _weight(self, shelf: str, cells: int) -> Sense:
+        return lambda mono_s: {"weight": self.storeroom.platform_g(shelf, self.world_s(mono_s)) / cells}
