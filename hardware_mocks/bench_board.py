@@ -1,13 +1,13 @@
 """A board on the bench: whatever a test or a tool plugs into it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from edge_agent.domain.instant import Clock, Instant
 from edge_agent.drivers.i2c import SharedI2C
-from edge_agent.drivers.seam import PulseIn
+from edge_agent.drivers.seam import Moment, PulseIn
 from hardware_mocks.clock import SimulatedClock
 from hardware_mocks.i2c_bus import Chip, SimulatedI2C
 from hardware_mocks.vendor_time import vendor_time
@@ -62,8 +62,14 @@ class BenchBoard:
     def driving(self) -> AbstractContextManager[None]:
         return vendor_time(self.clock)
 
-    def moments(self) -> Iterator[float] | None:
+    def moments(self) -> Iterator[Moment] | None:
         return None
+
+    def pace(self) -> float:
+        return 0.0
+
+    def remarks(self) -> Sequence[str]:
+        return ()
 
     def is_stepped(self) -> bool:
         return isinstance(self.clock, SimulatedClock)

@@ -206,7 +206,7 @@ class ReplayBoard(FittedBoard):
     def remarks(self) -> Sequence[str]:
         return [str(rejected) for rejected in self.rejected]
 
-    def moments(self) -> Iterator[Moment]:  # type: ignore[override]  # a bench board has none
+    def moments(self) -> Iterator[Moment]:
         """Each row, or rows of one instant together; a stamp that went back has become a step of the wall clock."""
         trace = self._trace
         if trace is None:

@@ -73,7 +73,8 @@ class Machine:
     pulse_in: Callable[[int, int], tuple[PulseIn, Close]]  # on that GPIO chip, that line
 
 
-def open_board(settings: Settings, _machine: Machine | None = None) -> Board:
+def open_board(settings: Settings, sensors: Sequence[object], _machine: Machine | None = None) -> Board:
+    """The sensors are the wiring's business: a real board has what is plugged in."""
     return RaspberryPi(settings, SystemClock(), _machine or this_machine())
 
 

@@ -75,7 +75,7 @@ class Ground:
         return self.line, lambda: self.closed.append(f"pulses {chip}/{line}")
 
     def board(self, settings: Settings | None = None, **changed: Any) -> Any:
-        return open_board(settings or Settings(), replace(self.machine, **changed))
+        return open_board(settings or Settings(), (), replace(self.machine, **changed))
 
 
 @pytest.fixture
@@ -257,7 +257,7 @@ def pulse_in(chip, line):
     return object(), lambda: None
 
 machine = raspberry_pi.Machine(Path(), Path(), lambda dev: [(0, "pinctrl-bcm2711")], None, None, pulse_in)
-raspberry_pi.open_board(raspberry_pi.Settings(), machine).pulse_in(4)
+raspberry_pi.open_board(raspberry_pi.Settings(), (), machine).pulse_in(4)
 assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN, "not taken back"
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

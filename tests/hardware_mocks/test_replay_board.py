@@ -217,7 +217,7 @@ def test_every_driver_with_a_source_can_be_played(tmp_path: Path) -> None:
     for name in "abcd":
         assert last[name].values["temperature"] == pytest.approx(21.5, abs=0.006)
         assert last[name].values["humidity"] == pytest.approx(45.25, abs=0.06 if name == "d" else 0.006)
-    assert last["b"].values["pressure"] == pytest.approx(987.65, abs=0.015)
+    assert last["b"].values["pressure"] == pytest.approx(987.65, abs=0.005)
     assert last["e"].values == {"counts": CELL.zero_counts + 125_000}
     assert last["f"].values == {"under_voltage": 1.0, "throttled": 1.0}
 
@@ -354,7 +354,7 @@ RECORDED = {
 WITHIN = {
     "saveris": {"temperature": 0.05},
     "saveris-complete": {"temperature": 0.05},
-    "fridge": {"temperature": 0.005, "humidity": 0.005, "pressure": 0.015},
+    "fridge": {"temperature": 0.005, "humidity": 0.005, "pressure": 0.005},
     "hive": {"weight": 0.05},
     "appliances": {"temperature": 0.0014, "humidity": 0.0008},
 }
