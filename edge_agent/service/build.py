@@ -43,6 +43,18 @@ class Connection(publisher.Connection, Protocol):
     def command_path(self) -> str:
         """Whether commands arrive: "ok" or "unproved"."""
 
+    @property
+    def last_error(self) -> str | None:
+        """Why there is no connection; None while there is one."""
+
+    @property
+    def ping_refusal(self) -> str | None:
+        """Why it cannot be proved that commands arrive."""
+
+    @property
+    def is_running(self) -> bool:
+        """False when the network thread has died."""
+
     def start(self, wake: Callable[[], None]) -> None: ...
 
     def received(self) -> list[Incoming]:

@@ -45,7 +45,7 @@ def health_message(parts: Parts, now: Instant, started: Instant, expiry_s: int) 
         rss_mb=vitals.rss_mb(),
         cpu_c=vitals.cpu_c(),
         command_path=parts.connection.command_path,
-        faults=[a.message for a in parts.agent.memory.alarms.values() if a.state is not AlarmState.NORMAL],
+        faults=[*_alarms(parts), *filter(None, (parts.connection.last_error, parts.connection.ping_refusal))],
     )
     return messages.health(now, state, expiry_s=expiry_s)
 
@@ -75,6 +75,12 @@ def last_health(row: bytes) -> LastHealth:
     found = json.loads(row)
     at = Instant(**(found["at"] | {"clock": ClockState(found["at"]["clock"])}))
     return LastHealth(at, found["is_running"], found["valid_s"], found["told"])
+
+
+def _alarms(parts: Parts) -> list[str]:
+    """One sentence each, with what was seen."""
+    standing = [alarm for alarm in parts.agent.memory.alarms.values() if alarm.state is not AlarmState.NORMAL]
+    return [f"{alarm.message}: {alarm.evidence}" if alarm.evidence else alarm.message for alarm in standing]
 
 
 def _oldest_s(parts: Parts, stream: Stream, pending: int, now: Instant) -> float | None:

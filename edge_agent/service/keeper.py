@@ -31,6 +31,7 @@ class Keeper:
         self._oldest_mono_ms: int | None = None
         self._retry_mono_ms = 0
         self._urgent = False
+        self._reserve_takes = False  # the disk is full, but not for what matters: that need not wait for the retry
         self.fault: StorageError | None = None  # why the last commit failed; None when it did not
         self.commits = 0
         self.samples_lost = 0
@@ -62,7 +63,7 @@ class Keeper:
 
     def due_mono_ms(self) -> int | None:
         """When the next commit is wanted; None while nothing waits."""
-        if self.fault is not None:
+        if self.fault is not None and not (self._urgent and self._reserve_takes):
             return self._retry_mono_ms
         if self._urgent:
             return 0
@@ -79,7 +80,7 @@ class Keeper:
             self._commit_all()
         except StorageFull as full:
             self._failed(full, now)
-            self._commit_what_matters()
+            self._reserve_takes = self._commit_what_matters()
         except StorageCorrupt as corrupt:
             self._failed(corrupt, now)
             self._start_anew(now, everything)
@@ -99,16 +100,17 @@ class Keeper:
         self._oldest_mono_ms = None
         self._forget_what_matters()
 
-    def _commit_what_matters(self) -> None:
-        """On a full disk the reserve still takes the ledger, the alarms and the answers."""
+    def _commit_what_matters(self) -> bool:
+        """On a full disk the reserve still takes the ledger, the alarms and the answers; False when it does not."""
         if not (self._messages or self._results):
-            return
+            return True
         try:
             self._store.commit((), self._messages, self._rows, self._results, critical=True)
         except StorageError as error:
             log.debug("storage: not even the reserve took it: %s", error)
-        else:
-            self._forget_what_matters()
+            return False
+        self._forget_what_matters()
+        return True
 
     def _forget_what_matters(self) -> None:
         self._messages.clear()
@@ -127,6 +129,7 @@ class Keeper:
         self._retry_mono_ms = now.mono_ms
 
     def _failed(self, error: StorageError, now: Instant) -> None:
+        self._reserve_takes = False
         if type(error) is not type(self.fault):
             log.error("storage: %s; measuring and warning go on", error)
         self.fault = error

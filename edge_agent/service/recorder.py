@@ -17,7 +17,8 @@ class Recorder:
     ``at`` is when the message would have gone to the broker, ``payload`` the JSON object it carries.
     """
 
-    is_up, generation, window, in_flight, command_path = True, 1, WINDOW, 0, "unproved"
+    is_up, generation, window, in_flight = True, 1, WINDOW, 0
+    command_path, last_error, ping_refusal, is_running = "unproved", None, None, True
 
     def __init__(self, out: BinaryIO, now: Callable[[], Instant]) -> None:
         self._out, self.now = out, now

@@ -23,11 +23,12 @@ from edge_agent.storage.errors import StorageError
 log = logging.getLogger(__name__)
 
 HEALTH_S = 60.0
-HOUSEKEEPING_S = 600.0
+HOUSEKEEPING_S = 3600.0
 HOUSEKEEPING_ON_FAULT_S = 5.0  # a full disk is looked after: the reserve is made again as soon as there is room
 STOP_WORKERS_S = 1.0  # of the 5 s that a clean stop may take
 STOP_DRAIN_S = 2.0
 PUBLISHER_STALE_S = 60.0  # without a completed step: the watchdog is not fed any more
+SAMPLE_STALE_S = 30.0  # and two of the longest intervals: without a sample, good or bad
 
 OnCycle = Callable[[Decision, Instant], None]
 
@@ -59,9 +60,12 @@ class Routine:
         decision = parts.agent.cycle(samples, now, conditions(parts, self._overflowed()))
         if parts.keeper.fault is None and parts.store.epoch != parts.identity.epoch:
             parts.agent.reload_asked = True  # a new file after a damaged one: the agent begins a new epoch
-        if now.mono_ms >= self._next_health_ms:
+        if decision.transitions or now.mono_ms >= self._next_health_ms:  # what an alarm is about, at once
             self._next_health_ms = now.mono_ms + round(1000 * HEALTH_S)
+            is_first = self._told_health is None
             self._tell_health(now)
+            if is_first:
+                parts.agent.flush(now)  # ready: whoever reads the file sees that the agent runs
         wait_s = HOUSEKEEPING_S if parts.keeper.fault is None else HOUSEKEEPING_ON_FAULT_S
         if self._has_more_to_keep or now.mono_ms - self._housekept_ms >= 1000 * wait_s:
             self._housekept_ms = now.mono_ms
@@ -112,7 +116,13 @@ class Routine:
         self._has_more_to_keep = report.more
 
     def _nightly(self, now: Instant) -> None:
-        log.info("nightly: %s", self._parts.store.stats())
+        try:
+            stats = self._parts.store.stats()
+        except StorageError as error:
+            log.error("nightly: %s", error)
+            return
+        pending = sum(found.pending for found in stats.streams.values())
+        log.info("nightly: %.1f MB used, %d messages waiting for the broker", stats.used_bytes / 1e6, pending)
 
 
 # --- real time ------------------------------------------------------------------------------------------------------
@@ -127,24 +137,18 @@ def run_live(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = Non
     publishing = PublisherThread(parts.publisher, parts.watch.now)
     parts.connection.start(publishing.wake)
     publishing.start()
-    feed_s = (watchdog_s() or 0) / 3
-    fed_at = ready_at = None
+    progress = _Progress(parts, publishing)
     next_at = parts.watch.now().mono_ms
     try:
         while not stop.is_set() and not parts.agent.reload_asked:
             routine.look_at_the_clock()
             for worker in workers:
                 worker.supervise()
-            decision = routine.cycle(slot.take_all())
+            samples = slot.take_all()
+            decision = routine.cycle(samples)
             publishing.wake()
             now = parts.watch.now()
-            if ready_at is None and parts.keeper.commits:
-                ready_at = now
-                notify("READY=1")
-                log.info("ready: the first cycle is on the disk")
-            if feed_s and (fed_at is None or fed_at.age_s(now) >= feed_s) and _is_advancing(publishing, parts):
-                fed_at = now
-                notify("WATCHDOG=1")
+            progress.after_cycle(now, has_sampled=bool(samples))
             if on_cycle is not None:
                 on_cycle(decision, now)
             next_at += round(1000 * cycle_s)
@@ -166,9 +170,34 @@ def run_live(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = Non
         _keep_marks(parts)
 
 
-def _is_advancing(publishing: PublisherThread, parts: Parts) -> bool:
-    """Whether sampling, committing and sending are tried: a proof of work, not of a timer."""
-    return publishing.is_alive() and publishing.idle_s() < PUBLISHER_STALE_S
+class _Progress:
+    """The watchdog's proof of work: sampling, committing and sending were tried lately. Not a timer."""
+
+    def __init__(self, parts: Parts, publishing: PublisherThread) -> None:
+        self._parts, self._publishing = parts, publishing
+        slowest_s = max((polled.interval_s or 0.0 for polled in parts.polled), default=0.0)
+        self._sample_stale_s = SAMPLE_STALE_S + 2 * slowest_s
+        self._sampled: Instant = parts.watch.now()
+        self._fed: Instant | None = None
+        self._feed_s = (watchdog_s() or 0.0) / 3
+        self._is_ready = False
+
+    def after_cycle(self, now: Instant, has_sampled: bool) -> None:
+        """Tell systemd, when there is something to tell. Raises RuntimeError when a thread died of a bug."""
+        if not self._publishing.is_alive() or not self._parts.connection.is_running:
+            raise RuntimeError("a thread of the publisher died: its traceback stands above")
+        if has_sampled or not self._parts.polled:
+            self._sampled = now
+        if not self._is_ready and self._parts.keeper.commits:
+            self._is_ready = True
+            notify("READY=1")
+            log.info("ready: the first cycle is on the disk")
+        if self._feed_s and (self._fed is None or self._fed.age_s(now) >= self._feed_s) and self._is_advancing(now):
+            self._fed = now
+            notify("WATCHDOG=1")
+
+    def _is_advancing(self, now: Instant) -> bool:
+        return self._publishing.idle_s() < PUBLISHER_STALE_S and self._sampled.age_s(now) < self._sample_stale_s
 
 
 def _keep_marks(parts: Parts) -> None:
@@ -194,7 +223,8 @@ def run_stepped(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = 
             if stop.is_set() or parts.agent.reload_asked:
                 break
             routine.look_at_the_clock()
-            samples = [polled.take(parts.watch.now()) for polled in due]
+            at = parts.watch.now()
+            samples = [polled.take(at) for polled in due]
             decision = routine.cycle(samples)
             _send_all(parts)
             if on_cycle is not None:

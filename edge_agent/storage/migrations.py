@@ -1,0 +1,90 @@
+"""Numbered steps from an empty file to today's schema; ``PRAGMA user_version`` says where a file stands.
+
+A step is never edited once released: a change is a new step. Each runs in its own transaction together with its number.
+"""
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection, Engine
+
+from edge_agent.storage.errors import StorageCorrupt, StorageNewer
+
+Step = Callable[[Connection], None]
+_MESSAGE_COLUMNS = (
+    "seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, body BLOB NOT NULL, clock INTEGER NOT NULL,"
+    " mono_ms INTEGER NOT NULL, retain INTEGER NOT NULL, expiry_s INTEGER, correlation BLOB"
+)
+_SPAN = "stream TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (stream, first)"
+
+
+def _first_schema(tx: Connection) -> None:
+    streams = ("stock", "event", "alarm", "alarmlog", "meta", "rsp")
+    for statement in (
+        "CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE telemetry (seq INTEGER PRIMARY KEY, shape INTEGER NOT NULL, clock INTEGER NOT NULL,"
+        " mono_ms INTEGER NOT NULL, readings BLOB NOT NULL)",
+        *(f"CREATE TABLE outbox_{stream} ({_MESSAGE_COLUMNS})" for stream in streams),
+        "CREATE TABLE shape (id INTEGER PRIMARY KEY, point TEXT NOT NULL, channels TEXT NOT NULL)",
+        "CREATE TABLE fault (id INTEGER PRIMARY KEY, code TEXT NOT NULL)",
+        "CREATE TABLE clock (id INTEGER PRIMARY KEY, boot TEXT NOT NULL, offset_ms INTEGER NOT NULL,"
+        " state TEXT NOT NULL)",
+        f"CREATE TABLE settled ({_SPAN}) WITHOUT ROWID",
+        f"CREATE TABLE again ({_SPAN}) WITHOUT ROWID",
+        "CREATE TABLE note (stream TEXT NOT NULL, kind TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+        " rows INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (stream, kind, first)) WITHOUT ROWID",
+        "CREATE TABLE removed (stream TEXT NOT NULL, reason TEXT NOT NULL, rows INTEGER NOT NULL,"
+        " PRIMARY KEY (stream, reason)) WITHOUT ROWID",
+        "CREATE TABLE watermark (stream TEXT NOT NULL, seq INTEGER NOT NULL, clock INTEGER NOT NULL,"
+        " mono_ms INTEGER NOT NULL, PRIMARY KEY (stream, seq)) WITHOUT ROWID",
+        "CREATE TABLE memory (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE inbox (id INTEGER PRIMARY KEY, cmd_id TEXT NOT NULL, verb TEXT NOT NULL,"
+        " arguments TEXT NOT NULL, source TEXT NOT NULL, boot TEXT NOT NULL, mono_ms INTEGER NOT NULL,"
+        " wall_ms INTEGER NOT NULL, clock TEXT NOT NULL, expires_s REAL, response_topic TEXT, correlation BLOB,"
+        " code TEXT, message TEXT, detail TEXT, done_boot TEXT, done_mono_ms INTEGER, done_wall_ms INTEGER,"
+        " done_clock TEXT)",
+        "CREATE INDEX inbox_cmd_id ON inbox (cmd_id)",
+        "CREATE INDEX inbox_waiting ON inbox (id) WHERE code IS NULL",
+    ):
+        tx.exec_driver_sql(statement)
+
+
+AGENT: Sequence[tuple[int, Step]] = ((1, _first_schema),)
+
+
+def _first_settings(tx: Connection) -> None:
+    for statement in (
+        "CREATE TABLE identity (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE calibration (id INTEGER PRIMARY KEY, shelf TEXT NOT NULL, sensor TEXT NOT NULL,"
+        " zero_counts INTEGER NOT NULL, counts_per_gram REAL NOT NULL, who TEXT NOT NULL, temperature_c REAL,"
+        " boot TEXT NOT NULL, mono_ms INTEGER NOT NULL, wall_ms INTEGER NOT NULL, clock TEXT NOT NULL)",
+        "CREATE TABLE mirror (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+    ):
+        tx.exec_driver_sql(statement)
+
+
+SETTINGS: Sequence[tuple[int, Step]] = ((1, _first_settings),)
+
+
+def migrate(engine: Engine, steps: Sequence[tuple[int, Step]], application_id: int) -> int:
+    """Bring a file up to the last step; answers the version it had. Raises StorageNewer for one from the future."""
+    with engine.connect() as tx:
+        found = int(tx.exec_driver_sql("PRAGMA user_version").scalar_one())
+        owner = int(tx.exec_driver_sql("PRAGMA application_id").scalar_one())
+        empty = tx.exec_driver_sql("SELECT 1 FROM sqlite_master").first() is None
+    if not empty and owner != application_id:
+        raise StorageCorrupt(f"{engine.url.database}: a database, but not ours (application id {owner:#x})")
+    newest = steps[-1][0]
+    if found > newest:
+        raise StorageNewer(
+            f"{engine.url.database}: schema version {found} is newer than this program's {newest};"
+            " install the version that wrote it, or move the file away"
+        )
+    for number, step in steps:
+        if number > found:
+            with engine.connect() as tx:
+                tx.exec_driver_sql("BEGIN IMMEDIATE")
+                step(tx)
+                tx.exec_driver_sql(f"PRAGMA application_id = {application_id}")
+                tx.exec_driver_sql(f"PRAGMA user_version = {number}")
+                tx.commit()
+    return found

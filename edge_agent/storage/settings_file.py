@@ -1,0 +1,158 @@
+"""settings.db: who this node is, how its scales were calibrated, and a copy of tares and zeros.
+
+A file of its own, rarely written, because agent.db is the one that a worn card takes first.
+"""
+
+import logging
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, insert, select
+
+from edge_agent.domain.instant import ClockState, Instant
+from edge_agent.storage.database import Database, set_aside
+from edge_agent.storage.errors import StorageCorrupt, StorageError, named_faults
+from edge_agent.storage.ledger import put
+from edge_agent.storage.migrations import SETTINGS
+
+log = logging.getLogger(__name__)
+
+FILE_NAME = "settings.db"
+_APPLICATION_ID = 0x65646753  # "edgS"
+_metadata = MetaData()
+_identity = Table(
+    "identity", _metadata, Column("key", String, primary_key=True), Column("value", String, nullable=False)
+)
+_calibration = Table(
+    "calibration",
+    _metadata,
+    Column("id", Integer, primary_key=True),
+    Column("shelf", String, nullable=False),
+    Column("sensor", String, nullable=False),
+    Column("zero_counts", Integer, nullable=False),
+    Column("counts_per_gram", Float, nullable=False),
+    Column("who", String, nullable=False),
+    Column("temperature_c", Float),
+    Column("boot", String, nullable=False),
+    Column("mono_ms", Integer, nullable=False),
+    Column("wall_ms", Integer, nullable=False),
+    Column("clock", String, nullable=False),
+)
+_mirror = Table(
+    "mirror", _metadata, Column("key", String, primary_key=True), Column("value", LargeBinary, nullable=False)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    serial: str  # 16 hexadecimal digits, made with the file: tells two cards of one node name apart
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationRecord:
+    """One calibration of one load cell, as it was done."""
+
+    shelf: str
+    sensor: str
+    zero_counts: int
+    counts_per_gram: float
+    who: str
+    at: Instant
+    temperature_c: float | None = None  # of the cell, where it is measured
+
+
+class SettingsFile:
+    def __init__(self, database: Database, quarantined: Path | None) -> None:
+        self._database = database
+        self.quarantined = quarantined  # where a damaged file was set aside
+
+    @classmethod
+    def open(cls, directory: Path, now: Instant) -> "SettingsFile":
+        """Make or open ``settings.db``; a damaged one is set aside and the history begins anew."""
+        with named_faults(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+        path = directory / FILE_NAME
+        quarantined = None
+        try:
+            database = Database.open(path, SETTINGS, _APPLICATION_ID)
+        except StorageCorrupt as error:
+            log.error("%s", error)
+            quarantined = set_aside(path, now)
+            database = Database.open(path, SETTINGS, _APPLICATION_ID)
+        found = cls(database, quarantined)
+        try:
+            found._check(now)
+            found._identify()
+        except StorageError:
+            database.close()
+            raise
+        return found
+
+    def _check(self, now: Instant) -> None:
+        """Every time: the file is a few pages."""
+        try:
+            with self._database.reading() as tx:
+                verdict = tx.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+            if verdict != "ok":
+                raise StorageCorrupt(f"{self._database.path}: {verdict}")
+        except StorageCorrupt as error:
+            log.error("%s", error)
+            self.quarantined = self._database.set_aside(now)
+
+    def _identify(self) -> None:
+        with self._database.reading() as tx:
+            has_serial = tx.scalar(select(_identity.c.value).where(_identity.c.key == "serial")) is not None
+        if not has_serial:
+            with self._database.writing() as tx:
+                put(tx, _identity, [{"key": "serial", "value": secrets.token_hex(8)}])
+
+    def identity(self) -> Identity:
+        with self._database.reading() as tx:
+            return Identity(serial=tx.scalars(select(_identity.c.value).where(_identity.c.key == "serial")).one())
+
+    def calibrations(self, shelf: str) -> list[CalibrationRecord]:
+        """The whole history, oldest first; the last one of each sensor is in force."""
+        with self._database.reading() as tx:
+            rows = tx.execute(select(_calibration).where(_calibration.c.shelf == shelf).order_by(_calibration.c.id))
+            return [
+                CalibrationRecord(
+                    shelf=row.shelf,
+                    sensor=row.sensor,
+                    zero_counts=row.zero_counts,
+                    counts_per_gram=row.counts_per_gram,
+                    who=row.who,
+                    at=Instant(row.mono_ms, row.wall_ms, row.boot, ClockState(row.clock)),
+                    temperature_c=row.temperature_c,
+                )
+                for row in rows
+            ]
+
+    def add_calibration(self, record: CalibrationRecord) -> None:
+        with self._database.writing() as tx:
+            tx.execute(
+                insert(_calibration).values(
+                    shelf=record.shelf,
+                    sensor=record.sensor,
+                    zero_counts=record.zero_counts,
+                    counts_per_gram=record.counts_per_gram,
+                    who=record.who,
+                    temperature_c=record.temperature_c,
+                    boot=record.at.boot,
+                    mono_ms=record.at.mono_ms,
+                    wall_ms=record.at.wall_ms,
+                    clock=record.at.clock.value,
+                )
+            )
+
+    def mirror(self, key: str, value: bytes) -> None:
+        """Copy a piece of memory (tare, zero) that a lost agent.db must not take with it."""
+        with self._database.writing() as tx:
+            put(tx, _mirror, [{"key": key, "value": value}])
+
+    def mirrored(self) -> dict[str, bytes]:
+        with self._database.reading() as tx:
+            return {row.key: row.value for row in tx.execute(select(_mirror))}
+
+    def close(self) -> None:
+        self._database.close()

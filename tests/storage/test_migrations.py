@@ -1,0 +1,79 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, inspect
+
+from edge_agent.domain.message import Stream
+from edge_agent.storage import schema
+from edge_agent.storage.errors import StorageNewer
+from edge_agent.storage.inbox import APPLICATION_ID
+from edge_agent.storage.migrations import AGENT, SETTINGS, migrate
+from edge_agent.storage.settings_file import SettingsFile
+
+
+def file_of_version(path: Path, steps: Any, version: int, application_id: int) -> None:
+    """As the program of that time made it."""
+    engine = create_engine(f"sqlite:///{path}")
+    if version:
+        migrate(engine, steps[:version], application_id)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("version", range(len(AGENT) + 1))
+def test_every_old_file_becomes_a_working_one(tmp_path: Path, open_store: Any, build: Any, version: int) -> None:
+    file_of_version(tmp_path / "agent.db", AGENT, version, APPLICATION_ID)
+    store = open_store()
+    store.commit([build.sample(build.at(1))], [build.event(build.at(1))])
+    assert store.quarantined is None
+    assert store.pending(Stream.EVENT, 0, 1)[0].content == build.event(build.at(1))
+
+
+@pytest.mark.parametrize("version", range(len(SETTINGS) + 1))
+def test_every_old_settings_file_becomes_a_working_one(tmp_path: Path, build: Any, version: int) -> None:
+    file_of_version(tmp_path / "settings.db", SETTINGS, version, 0x65646753)
+    file = SettingsFile.open(tmp_path, build.at(0))
+    file.mirror("tare/shelf-1", b"120.5")
+    assert file.mirrored() == {"tare/shelf-1": b"120.5"}
+    file.close()
+
+
+def test_the_steps_are_numbered_from_one_without_gaps() -> None:
+    for steps in (AGENT, SETTINGS):
+        assert [number for number, _ in steps] == list(range(1, len(steps) + 1))
+
+
+def test_the_tables_of_the_code_are_those_of_the_file(tmp_path: Path) -> None:
+    file_of_version(tmp_path / "agent.db", AGENT, len(AGENT), APPLICATION_ID)
+    engine = create_engine(f"sqlite:///{tmp_path / 'agent.db'}")
+    found = inspect(engine)
+    assert set(found.get_table_names()) == set(schema.metadata.tables)
+    for name, table in schema.metadata.tables.items():
+        assert [column["name"] for column in found.get_columns(name)] == [column.name for column in table.c], name
+    engine.dispose()
+
+
+def test_a_file_from_the_future_is_a_clear_error_and_left_alone(tmp_path: Path, open_store: Any) -> None:
+    open_store().close()
+    engine = create_engine(f"sqlite:///{tmp_path / 'agent.db'}")
+    with engine.connect() as tx:
+        tx.exec_driver_sql("PRAGMA user_version = 99")
+    engine.dispose()
+    with pytest.raises(StorageNewer, match=r"schema version 99 is newer than this program's 1"):
+        open_store()
+    assert list(tmp_path.glob("*.corrupt-*")) == []
+
+
+def test_a_step_that_fails_leaves_the_file_at_the_version_before(tmp_path: Path) -> None:
+    def broken(tx: Any) -> None:
+        tx.exec_driver_sql("CREATE TABLE half (x)")
+        tx.exec_driver_sql("CREATE TABLE state (twice)")
+
+    engine = create_engine(f"sqlite:///{tmp_path / 'agent.db'}")
+    with pytest.raises(Exception, match="already exists"):
+        migrate(engine, [*AGENT, (2, broken)], APPLICATION_ID)
+    with engine.connect() as tx:
+        assert tx.exec_driver_sql("PRAGMA user_version").scalar() == 1
+    assert "half" not in inspect(engine).get_table_names()
+    assert migrate(engine, AGENT, APPLICATION_ID) == 1
+    engine.dispose()
