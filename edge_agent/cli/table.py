@@ -31,6 +31,9 @@ class LiveTable:
         self._live = Live(console=self._console, auto_refresh=False, screen=False)
         if self._console.is_terminal:
             self._live.start()
+        else:
+            sys.stdout.write(subscribe_hint(settings) + "\n")
+            sys.stdout.flush()
 
     def __call__(self, decision: Decision, now: Instant) -> None:
         self._samples.update((sample.point, sample) for sample in decision.samples)

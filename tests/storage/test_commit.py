@@ -135,6 +135,14 @@ class TestClock:
             store.close()
             store = open_store()
 
+    def test_results_given_before_the_synchronisation_are_corrected_too(self, open_store: Any, build: Any) -> None:
+        store = open_store()
+        early = Instant(1000, 1000, "boot-1", ClockState.UNSYNCED)
+        store.commit(results=[CommandResult(build.command("c", early), ResultCode.DONE, early)])
+        store.correct_clock("boot-1", 77)
+        found = store.result_of("c")
+        assert found.at == found.command.received == Instant(1000, 1077, "boot-1", ClockState.CORRECTED)
+
     def test_other_boots_and_synchronised_rows_are_left_alone(self, open_store: Any, build: Any) -> None:
         store = open_store()
         other = Instant(1000, 1000, "boot-0", ClockState.UNSYNCED)

@@ -55,6 +55,13 @@ class TestAge:
         keep_house(store, build, 61, start_s=3660)
         assert len(seqs(store)) >= 100 - 5
 
+    def test_a_long_time_without_a_look_is_no_licence(self, open_store: Any, build: Any) -> None:
+        store = open_store(telemetry_days=400)
+        store.commit(days(build, *(30 - n / 4 for n in range(100))))
+        store.housekeeping(build.at(0))
+        store.housekeeping(build.at(20 * DAY_S, wall_s=10 * 365 * DAY_S))
+        assert len(seqs(store)) >= 100 - 5
+
     def test_rows_of_this_boot_do_not_age_by_the_wall_clock(self, open_store: Any, build: Any) -> None:
         store = open_store(telemetry_days=1)
         store.commit([build.sample(build.at(n)) for n in range(10)])
