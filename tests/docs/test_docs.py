@@ -3,11 +3,16 @@
 import re
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from edge_agent.cli.main import COMMANDS
+from edge_agent.drivers.errors import NoAnswer, NotReady
 from edge_agent.drivers.table import DRIVERS
+from hardware_mocks.bench_board import BenchBoard
+from hardware_mocks.clock import SimulatedClock
+from hardware_mocks.vendor_time import vendor_time
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -54,3 +59,29 @@ def test_decisions_are_numbered_without_gaps_and_open_with_their_number():
     assert [int(page.name[:3]) for page in pages] == list(range(1, len(pages) + 1))
     for page in pages:
         assert page.read_text("utf-8").startswith(f"# {page.name[:3]}: "), page.name
+
+
+def test_the_worked_example_of_a_new_sensor_works():
+    page = (ROOT / "docs" / "adding-a-sensor.md").read_text("utf-8")
+    driver_code, chip_code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    driver, chip_module = ModuleType("tmp117"), ModuleType("tmp117_chip")
+    exec(compile(driver_code, "tmp117.py", "exec"), driver.__dict__)
+    exec(compile(chip_code, "tmp117_chip.py", "exec"), chip_module.__dict__)
+    assert driver.decode(bytes((0x0C, 0x80))) == 25.0  # datasheet, table 7-1
+    assert driver.decode(bytes((0xFF, 0x80))) == -1.0
+
+    clock = SimulatedClock()
+    board, chip = BenchBoard(clock), chip_module.Tmp117Chip(clock, temperature_c=-21.5)
+    board.plug_in(chip)
+    sensor = driver.open_sensor("freezer", driver.Settings(), board)
+    with vendor_time(clock):
+        (reading,) = sensor.read(board.now())
+        assert (reading.channel.name, reading.value) == ("freezer/temperature", -21.5)
+        with pytest.raises(NotReady):
+            sensor.read(board.now())
+        chip.unplugged = True
+        with pytest.raises(NoAnswer):
+            sensor.read(board.now())
+        chip.unplugged = False
+        clock.sleep(1)
+        assert sensor.read(board.now())[0].value == -21.5
