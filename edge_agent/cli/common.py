@@ -4,16 +4,27 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from edge_agent.cli.exits import CliError, Exit
 from edge_agent.config import ConfigError, Settings, load
+from edge_agent.decide.memory import from_rows
+from edge_agent.domain.alarm import Alarm, AlarmState, Priority
+from edge_agent.domain.instant import Instant
+from edge_agent.drivers.system_clock import SystemClock
+from edge_agent.service.clockwatch import ClockWatch
+from edge_agent.service.health import LastHealth, last_health
 from edge_agent.storage.archive import Archive
 from edge_agent.storage.errors import StorageError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 SYSTEM_CONFIG = "/etc/edge-agent/edge-agent.toml"
+PIPED_WIDTH = 160
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -43,12 +54,68 @@ def state_directory(of: Settings, state: str | None) -> Path:
     return Path(state or of.storage.directory)
 
 
-def open_archive(directory: Path) -> Archive:
-    """The agent's file, to read while it runs."""
+@contextmanager
+def archive(directory: Path) -> Iterator[Archive]:
+    """The agent's file, to read while it runs. Raises CliError where there is none, and for its faults inside."""
     try:
-        return Archive.open(directory)
+        found = Archive.open(directory)
     except StorageError as error:
         raise CliError(Exit.NO_AGENT, str(error)) from error
+    try:
+        yield found
+    except StorageError as error:
+        raise CliError(Exit.FAULT, str(error)) from error
+
+
+def health_in(memory: Mapping[str, bytes]) -> LastHealth | None:
+    """What the agent last said of itself; None before its first minute."""
+    row = memory.get("health")
+    if row is None:
+        return None
+    try:
+        return last_health(row)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CliError(Exit.FAULT, f"memory row 'health' holds {row[:80]!r}: {error}") from error
+
+
+def alarms_in(memory: Mapping[str, bytes]) -> list[Alarm]:
+    """Those that stand, the worst first."""
+    try:
+        found = from_rows({key: value for key, value in memory.items() if key.startswith("alarm/")})
+    except ValueError as error:
+        raise CliError(Exit.FAULT, str(error)) from error
+    standing = [alarm for alarm in found.alarms.values() if alarm.state is not AlarmState.NORMAL]
+    return sorted(standing, key=lambda alarm: (list(Priority).index(alarm.priority), alarm.name))
+
+
+def machine_now() -> Instant:
+    return ClockWatch(SystemClock()).now()
+
+
+def console() -> "Console":
+    """Tables that are piped into a file or another command are not cut to a terminal's width."""
+    from rich.console import Console  # here: `run` draws nothing, and need not hold it in memory
+
+    made = Console(highlight=False)
+    if not made.is_terminal:
+        made.width = PIPED_WIDTH
+    return made
+
+
+def duration(seconds: float | None) -> str:
+    """
+    >>> [duration(s) for s in (None, 0.4, 95, 7300, 200_000)]
+    ['-', '0 s', '95 s', '2 h 02 min', '2 d 7 h']
+    """
+    if seconds is None:
+        return "-"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
 def add_state(parser: argparse.ArgumentParser) -> None:

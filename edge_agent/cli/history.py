@@ -9,8 +9,11 @@ import csv
 import sys
 from datetime import UTC, datetime
 
-from edge_agent.cli.common import add_config, add_json, add_state, open_archive, print_json, settings, state_directory
+from edge_agent.cli.common import add_config, add_json, add_state, archive, print_json, settings, state_directory
 from edge_agent.cli.exits import CliError, Exit
+from edge_agent.domain.reading import Reading
+
+COLUMNS = ("at", "value", "unit", "quality", "fault", "clock")
 
 
 def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
@@ -37,36 +40,23 @@ def moment(text: str) -> datetime:
 def run(args: argparse.Namespace) -> Exit:
     if args.since and args.until and args.since >= args.until:
         raise CliError(Exit.USAGE, f"--since {args.since} must be before --until {args.until}")
-    archive = open_archive(state_directory(settings(args.config), args.state))
-    known = archive.channels()
-    if args.channel not in known:
-        raise CliError(Exit.FAULT, f"no channel {args.channel!r}; there are: {', '.join(sorted(known)) or 'none yet'}")
-    rows = archive.history(args.channel, args.since, args.until)
-    if args.json:
-        for reading in rows:
-            print_json(
-                {
-                    "at": reading.at.rfc3339(),
-                    "value": reading.value,
-                    "unit": reading.channel.unit,
-                    "quality": reading.quality.value,
-                    "fault": reading.fault,
-                    "clock": reading.at.clock.value,
-                }
-            )
-        return Exit.OK
-    out = csv.writer(sys.stdout, lineterminator="\n")
-    out.writerow(("at", "value", "unit", "quality", "fault", "clock"))
-    for reading in rows:
-        value = "" if reading.value is None else repr(reading.value)
-        out.writerow(
-            (
-                reading.at.rfc3339(),
-                value,
-                reading.channel.unit,
-                reading.quality.value,
-                reading.fault or "",
-                reading.at.clock.value,
-            )
-        )
+    with archive(state_directory(settings(args.config), args.state)) as found:
+        known = found.channels()
+        if args.channel not in known:
+            there = ", ".join(known) or "none yet"
+            raise CliError(Exit.FAULT, f"no channel {args.channel!r}; there are: {there}")
+        rows = found.history(args.channel, args.since, args.until)
+        if args.json:
+            for reading in rows:
+                print_json(dict(zip(COLUMNS, _cells(reading), strict=True)))
+            return Exit.OK
+        out = csv.writer(sys.stdout, lineterminator="\n")
+        out.writerow(COLUMNS)
+        out.writerows(_cells(reading) for reading in rows)
     return Exit.OK
+
+
+def _cells(reading: Reading) -> tuple[str | float | None, ...]:
+    """``repr`` of a float (what csv writes) gives the very same float back; None is an empty cell."""
+    at = reading.at
+    return at.rfc3339(), reading.value, reading.channel.unit, reading.quality.value, reading.fault, at.clock.value

@@ -1,6 +1,7 @@
 """`edge-agent`: reads the command, imports its module and no other, and turns faults into exit codes."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -66,13 +67,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     args = parser(next((word for word in words if word in COMMANDS), None)).parse_args(words)
     try:
-        return int(args.run(args))
+        code = int(args.run(args))
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a reader that went away can still be told from a fault of ours
+        return code
     except CliError as error:
         print(f"edge-agent: {error}", file=sys.stderr)
         return error.exit.value
     except BrokenPipeError:
-        # The reader of our output went away (`| head`): not our fault. Point stdout away from the dead pipe.
-        sys.stdout = None  # type: ignore[assignment]
+        # The reader of our output went away (`| head`): not our fault. What is still in the buffer goes nowhere, or
+        # the interpreter would complain about it when it ends.
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
         return Exit.OK.value
     except KeyboardInterrupt:
         return Exit.INTERRUPTED.value
