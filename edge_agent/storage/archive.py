@@ -1,12 +1,13 @@
 """Reading the file from another process while the agent runs: history, memory, figures."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import inf
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from edge_agent.domain.message import Stream
 from edge_agent.domain.reading import Reading
@@ -61,13 +62,20 @@ class Archive:
             return {row.key: row.value for row in tx.execute(select(schema.memory))}
 
     def stats(self) -> Stats:
-        with self._database.reading() as tx, decoding(self._database.path):
+        with self._snapshot() as tx:
             ledger, pages = load(tx), count_pages(tx)
         return summarise(ledger, pages, self._database.path, is_disk_full=False)
 
     def _loaded(self) -> Ledger:
-        with self._database.reading() as tx, decoding(self._database.path):
+        with self._snapshot() as tx:
             return load(tx)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Connection]:
+        """One view of all tables: the agent may commit between two statements, a new shape and a row of it."""
+        with self._database.reading() as tx, decoding(self._database.path):
+            tx.exec_driver_sql("BEGIN")
+            yield tx
 
     def _windows(self, ledger: Ledger, low_ms: int | None, high_ms: int | None) -> Iterator[tuple[int, int]]:
         """Spans of numbers, one per boot, outside which nothing lies between the two wall times.
