@@ -8,7 +8,7 @@ from edge_agent.domain.instant import Instant
 from edge_agent.domain.reading import Quality, Sample
 
 BAD_IN_A_ROW = 3
-START_S = 30.0  # a sensor not heard yet may still be set up: eight load cells on one bus take 20 s
+START_S = 30.0  # while a bus sets its chips up, all of them wait: eight load cells take 20 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ def follow(health: SensorHealth, sample: Sample) -> SensorHealth:
 def condition(sensor: str, health: SensorHealth, interval_s: float, now: Instant) -> Condition:
     silent_s = (health.last_at or health.since).age_s(now)
     allowed_s = (BAD_IN_A_ROW + 1) * interval_s
-    is_silent = silent_s > (allowed_s if health.last_at is not None else max(allowed_s, START_S))
+    is_starting = health.since.age_s(now) <= START_S
+    is_silent = silent_s > allowed_s and not is_starting
     holds = is_silent or health.bad_in_a_row >= BAD_IN_A_ROW
     evidence = (f"nothing for {silent_s:.0f} s" if is_silent else health.fault or "") if holds else ""
     return Condition(
