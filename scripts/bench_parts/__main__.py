@@ -1,0 +1,121 @@
+"""scripts/bench: how fast, how lean, how many bytes to the card.
+
+  scripts/bench                      the short ones: storage, ready, drain, replay, latency
+  scripts/bench --full               all of them, the ten minutes of wear and lean and the climate recordings included
+  scripts/bench wear --minutes 10    bytes written to the disk per reading, the whole agent publishing to a Mosquitto
+  scripts/bench lean --minutes 60    processor, memory and its growth, in the same kind of run
+  scripts/bench climate              every cell of the recorded traces, checked by a reader of its own
+
+Run it on the disk that is to be measured: files go into a directory below --directory (default: the current one),
+which must not be in memory. Exit code: 0 every goal met; 1 a goal missed; 2 usage; 3 something could not be measured;
+77 something had to be skipped and nothing else failed.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from chaos_parts.children import CampaignError
+from chaos_parts.figures import Figure, as_json
+from rich.console import Console
+from rich.table import Table
+
+SHORT = ("storage", "ready", "drain", "replay", "latency")
+PARTS = ("storage", "wear", "lean", "ready", "drain", "replay", "latency", "climate")
+ONE_RUN = ("wear", "lean")  # asked for together, they are measured together
+MISSED, IMPOSSIBLE, SKIPPED = 1, 3, 77
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = _arguments(argv)
+    began_s = time.monotonic()
+
+    def say(words: str) -> None:
+        print(f"{time.monotonic() - began_s:7.1f} s  {words}", file=sys.stderr, flush=True)
+
+    figures: list[Figure] = []
+    say(f"load of this machine before the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    try:
+        with tempfile.TemporaryDirectory(dir=args.directory, prefix="edge-agent-bench-") as folder:
+            for names in _together(args.parts or (PARTS if args.full else SHORT)):
+                module = importlib.import_module("bench_parts." + ("live" if names[0] in ONE_RUN else names[0]))
+                found = module.measure(args, Path(folder), say, names)
+                figures += found
+                _show(" and ".join(names), found, is_json=args.json)
+    except CampaignError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return IMPOSSIBLE
+    return _exit_code(figures)
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """argparse's ``choices`` would refuse that no part is named at all."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    for part in args.parts:
+        if part not in PARTS:
+            parser.error(f"{part}: must be one of {', '.join(PARTS)}")
+    return args
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--full", action="store_true", help="all of them")
+    parser.add_argument("--minutes", type=_minutes, default=10.0, metavar="M", help="wear, lean (default: %(default)g)")
+    parser.add_argument("--messages", type=int, default=100_000, metavar="N", help="drain (default: %(default)d)")
+    parser.add_argument("--times", type=int, default=3, metavar="N", help="replay: medians of so many (default: 3)")
+    parser.add_argument("--only", metavar="WORD", help="climate: the recordings with that word in their name")
+    parser.add_argument("--directory", default=".", metavar="DIR", help="on the disk to be measured (default: here)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line: name, value, unit, goal")
+    return parser
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if minutes < 0.5:
+        raise argparse.ArgumentTypeError(f"{text}: must be at least 0.5, or the start is all there is")
+    return minutes
+
+
+def _together(parts: Sequence[str]) -> list[tuple[str, ...]]:
+    both = tuple(part for part in ONE_RUN if part in parts)
+    runs: list[tuple[str, ...]] = []
+    for part in parts:
+        run = both if part in ONE_RUN else (part,)
+        if run not in runs:
+            runs.append(run)
+    return runs
+
+
+def _show(name: str, figures: Sequence[Figure], *, is_json: bool) -> None:
+    if is_json:
+        print(as_json(figures), end="", flush=True)
+        return
+    table = Table("figure", "value", "unit", "goal", "", title=f"bench {name}", title_justify="left")
+    table.columns[1].justify = "right"
+    for figure in figures:
+        mark = "" if not figure.goal else "ok" if figure.is_met else "skipped" if figure.is_skipped else "MISSED"
+        value = f"{figure.value:,}" if isinstance(figure.value, int) else str(figure.value)
+        table.add_row(figure.name, value, figure.unit, figure.goal, mark)
+    console = Console(highlight=False)
+    console.width = max(console.width, 110)
+    console.print(table)
+
+
+def _exit_code(figures: Sequence[Figure]) -> int:
+    missed = [figure for figure in figures if not figure.is_met]
+    if not missed:
+        return 0
+    return SKIPPED if all(figure.is_skipped for figure in missed) else MISSED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""scripts/chaos: tries to lose something, and says what was lost.
+
+  scripts/chaos kill --times 200     SIGKILL at any moment of the agent's life, against a real Mosquitto
+  scripts/chaos broker               a broker that goes, freezes, forgets, refuses, shows the wrong certificate
+  scripts/chaos disk                 full, corrupt, read-only (needs root for its file systems)
+  scripts/chaos clock                a wall clock that steps, and one that starts in 1970
+  scripts/chaos drivers              chips unplugged, hung, wrong
+  scripts/chaos all                  one after another
+
+Exit code: 0 every goal met; 1 a goal missed; 2 usage; 3 a campaign could not do its thing; 77 something had to be
+skipped and nothing else failed.
+"""
+
+import argparse
+import importlib
+import sys
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from chaos_parts.children import CampaignError
+from chaos_parts.figures import Figure, as_json
+
+CAMPAIGNS = ("kill", "broker", "disk", "clock", "drivers")
+MISSED, IMPOSSIBLE, SKIPPED = 1, 3, 77
+WIDTH = 120  # of the table, also into a file
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = _parser().parse_args(argv)
+    began_s = time.monotonic()
+
+    def say(words: str) -> None:
+        print(f"{time.monotonic() - began_s:7.1f} s  {words}", file=sys.stderr, flush=True)
+
+    figures: list[Figure] = []
+    names = CAMPAIGNS if args.campaign == "all" else (args.campaign,)
+    try:
+        for name in names:
+            module = importlib.import_module(f"chaos_parts.{name}")
+            found = module.campaign(args, say)
+            figures += found
+            _show(name, found, is_json=args.json)
+    except CampaignError as error:
+        print(f"chaos: {error}", file=sys.stderr)
+        return IMPOSSIBLE
+    return _exit_code(figures)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("campaign", choices=(*CAMPAIGNS, "all"))
+    parser.add_argument("--times", type=_whole, default=200, metavar="N", help="kill: so many kills (default: 200)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="another one, other moments (default: 1)")
+    parser.add_argument("--quick", action="store_true", help="shorter outages and fewer cases, for the tests")
+    parser.add_argument("--only", metavar="ACT", help="of broker, disk, clock, drivers: one act, such as `stopped`")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line: name, value, unit, goal")
+    return parser
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: must be at least 1")
+    return number
+
+
+def _show(name: str, figures: Sequence[Figure], *, is_json: bool) -> None:
+    if is_json:
+        print(as_json(figures), end="", flush=True)
+        return
+    table = Table("figure", "value", "unit", "goal", "", title=f"chaos {name}", title_justify="left")
+    for figure in figures:
+        mark = "" if not figure.goal else "ok" if figure.is_met else "skipped" if figure.is_skipped else "MISSED"
+        table.add_row(figure.name, str(figure.value), figure.unit, figure.goal, mark)
+    console = Console()
+    console.width = max(console.width, WIDTH)
+    console.print(table)
+
+
+def _exit_code(figures: Sequence[Figure]) -> int:
+    missed = [figure for figure in figures if not figure.is_met]
+    if not missed:
+        return 0
+    return SKIPPED if all(figure.is_skipped for figure in missed) else MISSED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
