@@ -138,7 +138,7 @@ def test_a_row_that_is_not_utf8_is_set_aside_alone(tmp_path: Path) -> None:
         b"time,t\r\n2021-06-24 16:45:00,4.5\r\n2021-06-24 17:00:00,4.1",
         b"\xef\xbb\xbftime,t\n2021-06-24 16:45:00,4.5\n\n2021-06-24 17:00:00,4.1\n\n",
         b' time , t \n 2021-06-24 16:45:00 , 4.5 \n"2021-06-24 17:00:00","4.1"\n',
-        gzip.compress(b"time,t\n2021-06-24 16:45:00,4.5\n2021-06-24 17:00:00,4.1\n"),
+        gzip.compress(b"time,t\n2021-06-24 16:45:00,4.5\n2021-06-24 17:00:00,4.1\n", mtime=0),
     ],
 )
 def test_line_ends_marks_blanks_quotes_and_packing_do_not_matter(tmp_path: Path, content: bytes) -> None:
@@ -156,7 +156,7 @@ def test_line_ends_marks_blanks_quotes_and_packing_do_not_matter(tmp_path: Path,
         ("b.csv.gz", b"time,t\n", "b.csv.gz: is named .gz but is no gzip file"),
         (
             "c.csv.gz",
-            gzip.compress(b"time,t\n2021-06-24 16:45:00,4.5\n" * 50)[:-20],
+            gzip.compress(b"time,t\n2021-06-24 16:45:00,4.5\n" * 50, mtime=0)[:-20],
             "c.csv.gz: the gzip file is damaged",
         ),
         ("d.csv", b"", "d.csv: is empty"),
