@@ -60,7 +60,7 @@ class Connection(publisher.Connection, Protocol):
     def received(self) -> list[Incoming]:
         """What came in since the last call."""
 
-    def stop(self) -> None: ...
+    def stop(self, timeout_s: float) -> None: ...
 
 
 @dataclass(slots=True)

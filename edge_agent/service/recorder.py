@@ -30,7 +30,7 @@ class Recorder:
     def start(self, wake: Callable[[], None]) -> None:
         """Nothing to connect to."""
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float) -> None:
         self._out.flush()
 
     def send(self, outgoing: Outgoing, generation: int) -> int:

@@ -17,7 +17,7 @@ from edge_agent.service.notify import notify, watchdog_s
 from edge_agent.service.polling import Polled
 from edge_agent.service.publishing import PublisherThread
 from edge_agent.service.timetable import Timetable
-from edge_agent.service.workers import Slot, start_workers
+from edge_agent.service.workers import Slot, start_workers, stop_workers
 from edge_agent.storage.errors import StorageError
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ HOUSEKEEPING_S = 3600.0
 HOUSEKEEPING_ON_FAULT_S = 5.0  # a full disk is looked after: the reserve is made again as soon as there is room
 STOP_WORKERS_S = 1.0  # of the 5 s that a clean stop may take
 STOP_DRAIN_S = 2.0
+STOP_CONNECTION_S = 1.0
 PUBLISHER_STALE_S = 60.0  # without a completed step: the watchdog is not fed any more
 SAMPLE_STALE_S = 30.0  # and two of the longest intervals: without a sample, good or bad
 
@@ -157,16 +158,14 @@ def run_live(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = Non
             stop.wait((next_at - now.mono_ms) / 1000)
     finally:
         notify("STOPPING=1")
-        for worker in workers:
-            worker.ask_to_stop()
-        if not all([worker.stop(STOP_WORKERS_S) for worker in workers]):
+        if not stop_workers(workers, STOP_WORKERS_S):
             log.warning("a read that hangs was left behind")
         routine.cycle(slot.take_all())
         routine.leave()
         parts.agent.flush(parts.watch.now())
         if not publishing.finish(STOP_DRAIN_S):
             log.warning("stopped without the broker's word; what it has not acknowledged is sent at the next start")
-        parts.connection.stop()
+        parts.connection.stop(STOP_CONNECTION_S)
         _keep_marks(parts)
 
 
@@ -235,7 +234,7 @@ def run_stepped(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = 
         _send_all(parts)
         parts.publisher.leave()
         _send_all(parts)
-        parts.connection.stop()
+        parts.connection.stop(STOP_CONNECTION_S)
         _keep_marks(parts)
 
 

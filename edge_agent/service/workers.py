@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
@@ -153,3 +154,11 @@ def start_workers(
     for worker in workers:
         worker.start()
     return workers
+
+
+def stop_workers(workers: Sequence[BusWorker], timeout_s: float) -> bool:
+    """All of them within this time; False when one hangs in a read and is left behind."""
+    deadline = time.monotonic() + timeout_s
+    for worker in workers:
+        worker.ask_to_stop()
+    return all([worker.stop(max(0.0, deadline - time.monotonic())) for worker in workers])

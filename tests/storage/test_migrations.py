@@ -1,14 +1,17 @@
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, inspect
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Connection, NullPool, create_engine, inspect
 
 from edge_agent.domain.message import Stream
 from edge_agent.storage import schema
 from edge_agent.storage.errors import StorageNewer
 from edge_agent.storage.inbox import APPLICATION_ID
-from edge_agent.storage.migrations import AGENT, SETTINGS, migrate
+from edge_agent.storage.migrations import AGENT, SETTINGS, Step, migrate
 from edge_agent.storage.settings_file import SettingsFile
 
 
@@ -77,3 +80,39 @@ def test_a_step_that_fails_leaves_the_file_at_the_version_before(tmp_path: Path)
     assert "half" not in inspect(engine).get_table_names()
     assert migrate(engine, AGENT, APPLICATION_ID) == 1
     engine.dispose()
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=8), st.integers(0, 2))
+def test_an_update_cut_off_anywhere_ends_like_one_that_was_not(failures: list[int], rows: int) -> None:
+    """Each step may fail some times (a full disk, a power cut) before it passes; no step runs twice to its end."""
+    left = list(failures)
+
+    def step(number: int) -> tuple[int, Step]:
+        def run(tx: Connection) -> None:
+            tx.exec_driver_sql(f"CREATE TABLE made_{number} (value INTEGER)")
+            for value in range(rows):
+                tx.exec_driver_sql(f"INSERT INTO made_{number} VALUES ({value})")
+            if left[number - 1]:
+                left[number - 1] -= 1
+                raise OSError("the power went")
+
+        return number, run
+
+    steps = [step(number) for number in range(1, len(failures) + 1)]
+    with TemporaryDirectory() as directory:
+        engine = create_engine(
+            f"sqlite:///{directory}/agent.db", connect_args={"isolation_level": None}, poolclass=NullPool
+        )
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                migrate(engine, steps, 0x1234)
+                break
+            except OSError:
+                assert attempts <= sum(failures)
+        assert attempts == sum(failures) + 1
+        with engine.connect() as tx:
+            assert tx.exec_driver_sql("PRAGMA user_version").scalar() == len(failures)
+            counts = [tx.exec_driver_sql(f"SELECT count(*) FROM made_{n}").scalar() for n, _ in steps]
+        assert counts == [rows] * len(failures)
