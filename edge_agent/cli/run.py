@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> Exit:
         from edge_agent.cli.table import LiveTable
 
         logging.getLogger().setLevel(logging.ERROR)  # lines of the log would tear the table
-        on_cycle = LiveTable(first)
+        on_cycle = LiveTable(first, args.config)
     if args.for_s is not None:
         timer = threading.Timer(args.for_s, stop.set)
         timer.daemon = True

@@ -1,5 +1,6 @@
 """The live table of shelves and climate that `run --table` draws; plain lines where there is no terminal."""
 
+import shlex
 import sys
 from collections.abc import Iterable
 
@@ -23,8 +24,9 @@ STYLE = {Quality.GOOD: "", Quality.UNCERTAIN: "yellow", Quality.BAD: "bold red",
 class LiveTable:
     """Called after each cycle with its decision."""
 
-    def __init__(self, settings: Settings, console: Console | None = None) -> None:
+    def __init__(self, settings: Settings, config: str, console: Console | None = None) -> None:
         self._settings = settings
+        self._hint = subscribe_hint(settings, config)
         self._console = console or Console()
         self._samples: dict[str, Sample] = {}
         self._last_plain_ms: int | None = None
@@ -32,7 +34,7 @@ class LiveTable:
         if self._console.is_terminal:
             self._live.start()
         else:
-            sys.stdout.write(subscribe_hint(settings) + "\n")
+            sys.stdout.write(self._hint + "\n")
             sys.stdout.flush()
 
     def __call__(self, decision: Decision, now: Instant) -> None:
@@ -64,7 +66,7 @@ class LiveTable:
         parts += [
             Text(f"{alarm.priority.value}: {alarm.message}. {alarm.action}.", style="bold red") for alarm in alarms
         ]
-        parts.append(Text(subscribe_hint(self._settings), style="dim"))
+        parts.append(Text(self._hint, style="dim"))
         return Group(*parts)
 
     def _table(self, title: str, samples: Iterable[Sample]) -> Table:
@@ -94,7 +96,9 @@ def shown_value(reading: Reading) -> str:
     return f"{reading.channel.quantity} {reading.value:.{digits}f} {unit}".rstrip()
 
 
-def subscribe_hint(settings: Settings) -> str:
+def subscribe_hint(settings: Settings, config: str) -> str:
     mqtt = settings.mqtt
     topic = f"{ROOT}/{settings.node.site}/{settings.node.name}/#"
-    return f"Listen in: mosquitto_sub -h {mqtt.host} -p {mqtt.port} -t '{topic}' -v   or: edge-agent watch --config ..."
+    command = shlex.quote(sys.argv[0])
+    listen = f"Listen in: mosquitto_sub -h {mqtt.host} -p {mqtt.port} -t '{topic}' -v"
+    return f"{listen}\nor, in another terminal: {command} watch --config {config}"

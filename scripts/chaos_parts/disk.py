@@ -22,6 +22,7 @@ from chaos_parts.scene import Act, Say, Scene, life_figures, perform, scene, ver
 from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.domain.reading import Channel, Reading, Sample
 from edge_agent.storage.inbox import FILE_NAME
+from edge_agent.storage.reserve import RESERVE_BYTES
 from edge_agent.storage.settings import StorageSettings
 from edge_agent.storage.store import Store
 
@@ -80,16 +81,16 @@ def _full(folder: Path, times: Times, *, greedy: bool = False) -> list[Figure]:
         ballast = Ballast(disk, greedy=greedy)
         found.staff.start()
         rows = found.committed.look_at_running(found.rig.state_folder)
-        mark, asked = found.witness.mark(), set(found.staff.answers())
         ballast.take()
         left = free_bytes(disk)
+        mark, asked = found.witness.mark(), set(found.staff.answers())
         said = comes_true(lambda: found.heard_fault("card is full"), 15)
         time.sleep(times.fault_s)
         still_running = found.agent is not None and found.agent.is_running
         meanwhile = {cmd_id: codes for cmd_id, codes in found.staff.answers().items() if cmd_id not in asked}
         done = {cmd_id for cmd_id, codes in meanwhile.items() if "done" in codes}
         is_alarmed = found.heard_alarm("storage", "unacknowledged")
-        told = len(found.live(mark))
+        told, left_then = len(found.live(mark)), free_bytes(disk)
         ballast.give_back()
         given_back_s = time.monotonic()
         recovered = comes_true(lambda: found.live_after(given_back_s + 1), 20)
@@ -100,6 +101,7 @@ def _full(folder: Path, times: Times, *, greedy: bool = False) -> list[Figure]:
         kept = {body["source"] for body in found.committed.of_stream("event")}
         return [
             Figure(f"{name}: bytes left", left, "bytes", "<= 65536"),
+            Figure(f"{name}: bytes left in the end, the reserve given up", left_then, "bytes", f"<= {RESERVE_BYTES}"),
             Figure(f"{name}: rows before", rows, "rows", ">= 10"),
             Figure(f"{name}: named among the health's faults", yes(said), "", "yes"),
             *([] if greedy else [Figure(f"{name}: alarm told", yes(is_alarmed), "", "yes")]),
@@ -238,7 +240,7 @@ def _corrupt_backlog(folder: Path, times: Times) -> list[Figure]:
         figures = [
             Figure(f"{name}: rows waiting for the broker", waiting, "rows", ">= 10000"),
             Figure(f"{name}: set aside", yes(noticed), "", "yes"),
-            Figure(f"{name}: after", round(noticed_s, 1), "s"),
+            Figure(f"{name}: set aside after", round(noticed_s, 1), "s"),
             Figure(f"{name}: the process went on", yes(agent.is_running), "", "yes"),
             Figure(f"{name}: told under a new epoch", yes(told), "", "yes"),
             Figure(f"{name}: alarm told", yes(is_alarmed), "", "yes"),
