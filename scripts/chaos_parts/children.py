@@ -103,6 +103,7 @@ class Agent:
         with log.open("wb") as out:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         self.pid = self._process.pid
+        self.stop_took_s = 0.0
 
     def log(self) -> str:
         return self.log_file.read_text(errors="replace")
@@ -130,9 +131,12 @@ class Agent:
 
     def stop(self, timeout_s: float = 15.0) -> int:
         """SIGTERM and wait; its exit code."""
+        asked_s = time.monotonic()
         self.ask_to_stop()
         try:
-            return self._process.wait(timeout_s)
+            code = self._process.wait(timeout_s)
+            self.stop_took_s = time.monotonic() - asked_s
+            return code
         except subprocess.TimeoutExpired as error:
             self.kill()
             raise CampaignError(f"the agent did not stop within {timeout_s:g} s of SIGTERM") from error

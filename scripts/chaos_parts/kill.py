@@ -49,7 +49,7 @@ def _life(phase: str, random: Random) -> Life:
         return Life(phase, random.uniform(0.0, 1.2))  # from the first commit
     if phase == "long":
         return Life("run", random.uniform(1.2, 3.5))  # long enough for the scale with the slow set-up
-    return Life(phase, random.uniform(0.0, 0.8), run_s=random.uniform(0.2, 1.0))
+    return Life(phase, random.uniform(0.0, 1.6), run_s=random.uniform(0.2, 1.0))  # a stop takes 0.3 to 1.4 s
 
 
 @dataclass(slots=True)
@@ -57,6 +57,7 @@ class Toll:
     """What the kills hit."""
 
     kills: Counter[str] = field(default_factory=Counter)  # by phase
+    last_stop_s: float = 0.0
     clean_stops: int = 0  # the stop was quicker than the kill
     had_rows: int = 0  # kills after which there were rows nobody had seen committed before
     scale_checks: int = 0
@@ -148,6 +149,7 @@ def _drain(rig: Rig, committed: Committed, witness: Witness, staff: Staff, toll:
         comes_true(lambda: "done" in staff.codes(), COMMAND_S)  # not every short campaign lives long enough for one
         staff.rest()
         exit_code = agent.stop()
+        toll.last_stop_s = agent.stop_took_s
     finally:
         agent.kill()
     toll.tracebacks += agent.tracebacks
@@ -203,6 +205,7 @@ def _toll_figures(toll: Toll, times: int, exit_code: int) -> list[Figure]:
         Figure("kills after new commits", toll.had_rows, "kills", f">= {times // 2}"),
         Figure("stops quicker than their kill", toll.clean_stops, "stops"),
         Figure("last clean stop, exit code", exit_code, "", "0"),
+        Figure("last clean stop, time", round(toll.last_stop_s, 2), "s", "<= 5"),
         Figure("unhandled errors in the log", toll.tracebacks, "tracebacks", "0"),
     ]
 
