@@ -56,8 +56,11 @@ _NO_ROOM_BYTES = 64 * 1024
 
 
 def free_bytes(directory: Path) -> int:
-    """What an unprivileged process may still write there."""
-    found = os.statvfs(directory)
+    """What an unprivileged process may still write there. Raises StorageError when the directory is gone."""
+    try:
+        found = os.statvfs(directory)
+    except OSError as error:
+        raise _BY_ERRNO.get(error.errno or 0, StorageError)(f"{directory}: {error}") from error
     return found.f_bavail * found.f_frsize
 
 

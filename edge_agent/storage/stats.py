@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from edge_agent.domain.message import Stream
-from edge_agent.storage.errors import free_bytes
+from edge_agent.storage.errors import free_bytes, named_faults
 from edge_agent.storage.ledger import Kind, Ledger
 
 
@@ -54,12 +54,14 @@ def summarise(ledger: Ledger, pages: Pages, path: Path, *, is_disk_full: bool) -
     for (_, reason), rows in ledger.removed.items():
         removed[reason] = removed.get(reason, 0) + rows
     beside = (Path(f"{path}{suffix}") for suffix in ("", "-wal", "-shm"))
+    with named_faults(path):
+        file_bytes = sum(file.stat().st_size for file in beside if file.exists())
     return Stats(
         epoch=ledger.state["epoch"],
         streams={stream: _of_stream(ledger, stream) for stream in ledger.books},
         removed=removed,
         used_bytes=pages.used_bytes,
-        file_bytes=sum(file.stat().st_size for file in beside if file.exists()),
+        file_bytes=file_bytes,
         free_disk_bytes=free_bytes(path.parent),
         is_disk_full=is_disk_full,
     )

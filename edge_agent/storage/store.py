@@ -280,8 +280,18 @@ class Store(Outbox):
                 self._ledger.clocks.correct(boot, offset_ms)
 
     def receive(self, command: Command) -> inbox.Receipt:
-        """Store a command for the next cycle; on the disk when this returns."""
-        with self._committing, self._database.writing() as tx:
+        """Store a command for the next cycle; on the disk when this returns. It may use the reserve of a full one."""
+        with self._committing:
+            try:
+                return self._receive(command)
+            except StorageFull:
+                self._is_full = True
+                if not self._reserve.release():
+                    raise
+                return self._receive(command)
+
+    def _receive(self, command: Command) -> inbox.Receipt:
+        with self._database.writing() as tx:
             return inbox.receive(tx, command)
 
     def waiting_commands(self) -> list[Command]:

@@ -19,6 +19,7 @@ from edge_agent.storage.errors import (
     StorageError,
     StorageFull,
     StorageReadOnly,
+    free_bytes,
     named_faults,
 )
 from edge_agent.storage.reserve import RESERVE_BYTES
@@ -277,6 +278,22 @@ told["committed"] = store.commit((), [event(2)], critical=True).spans[Stream.EVE
 store.close()
 print(json.dumps(told))
 """
+COMMAND_ON_FULL = """
+from edge_agent.domain.command import Command
+store.commit(batch(1))
+fill()
+try:
+    for n in range(1, 5000):
+        store.commit(batch(n))
+except StorageFull:
+    pass
+told["reserve_left"] = (disk / "agent" / "reserve.bin").exists()
+told["duplicate"] = [store.receive(Command(f"c{n}", "tare", {"pad": "x" * 400}, "cli", at(10))).is_duplicate
+                     for n in range(100)].count(True)
+told["waiting"] = len(store.waiting_commands())
+store.close()
+print(json.dumps(told))
+"""
 READ_ONLY = """
 store.commit(batch(1), [event(1)])
 remount = lambda mode: subprocess.run(["mount", "-o", f"remount,{mode}", str(disk)], check=True)
@@ -333,6 +350,16 @@ def test_on_a_full_disk_events_are_kept_telemetry_waits_and_all_recovers_without
 
 def test_a_disk_that_is_full_at_the_start_does_not_keep_the_agent_from_starting(tmp_path: Path) -> None:
     assert on_a_disk_of_its_own(FULL_AT_START, tmp_path, size_mb=8) == {"events": 1, "committed": 2}
+
+
+def test_a_command_gets_into_the_inbox_of_a_full_disk(tmp_path: Path) -> None:
+    told = on_a_disk_of_its_own(COMMAND_ON_FULL, tmp_path, size_mb=8)
+    assert told == {"reserve_left": True, "duplicate": 0, "waiting": 100}
+
+
+def test_the_room_left_on_a_folder_that_is_gone_is_a_named_fault(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="nowhere"):
+        free_bytes(tmp_path / "nowhere")
 
 
 def test_a_card_that_turned_read_only_is_named_and_recovers(tmp_path: Path) -> None:
