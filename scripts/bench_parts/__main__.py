@@ -21,14 +21,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaos_parts.children import CampaignError
-from chaos_parts.figures import Figure, as_json
-from rich.console import Console
-from rich.table import Table
+from chaos_parts.figures import EXIT_IMPOSSIBLE, Figure, exit_code, show
 
 SHORT = ("storage", "ready", "drain", "replay", "latency")
 PARTS = ("storage", "wear", "lean", "ready", "drain", "replay", "latency", "climate")
 ONE_RUN = ("wear", "lean")  # asked for together, they are measured together
-MISSED, IMPOSSIBLE, SKIPPED = 1, 3, 77
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,11 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 module = importlib.import_module("bench_parts." + ("live" if names[0] in ONE_RUN else names[0]))
                 found = module.measure(args, Path(folder), say, names)
                 figures += found
-                _show(" and ".join(names), found, is_json=args.json)
+                show(f"bench {' and '.join(names)}", found, is_json=args.json)
     except CampaignError as error:
         print(f"bench: {error}", file=sys.stderr)
-        return IMPOSSIBLE
-    return _exit_code(figures)
+        return EXIT_IMPOSSIBLE
+    return exit_code(figures)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -93,28 +90,6 @@ def _together(parts: Sequence[str]) -> list[tuple[str, ...]]:
         if run not in runs:
             runs.append(run)
     return runs
-
-
-def _show(name: str, figures: Sequence[Figure], *, is_json: bool) -> None:
-    if is_json:
-        print(as_json(figures), end="", flush=True)
-        return
-    table = Table("figure", "value", "unit", "goal", "", title=f"bench {name}", title_justify="left")
-    table.columns[1].justify = "right"
-    for figure in figures:
-        mark = "" if not figure.goal else "ok" if figure.is_met else "skipped" if figure.is_skipped else "MISSED"
-        value = f"{figure.value:,}" if isinstance(figure.value, int) else str(figure.value)
-        table.add_row(figure.name, value, figure.unit, figure.goal, mark)
-    console = Console(highlight=False)
-    console.width = max(console.width, 110)
-    console.print(table)
-
-
-def _exit_code(figures: Sequence[Figure]) -> int:
-    missed = [figure for figure in figures if not figure.is_met]
-    if not missed:
-        return 0
-    return SKIPPED if all(figure.is_skipped for figure in missed) else MISSED
 
 
 if __name__ == "__main__":

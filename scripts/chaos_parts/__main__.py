@@ -17,15 +17,10 @@ import sys
 import time
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.table import Table
-
 from chaos_parts.children import CampaignError
-from chaos_parts.figures import Figure, as_json
+from chaos_parts.figures import EXIT_IMPOSSIBLE, Figure, exit_code, show
 
 CAMPAIGNS = ("kill", "broker", "disk", "clock", "drivers")
-MISSED, IMPOSSIBLE, SKIPPED = 1, 3, 77
-WIDTH = 120  # of the table, also into a file
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,11 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             module = importlib.import_module(f"chaos_parts.{name}")
             found = module.campaign(args, say)
             figures += found
-            _show(name, found, is_json=args.json)
+            show(f"chaos {name}", found, is_json=args.json)
     except CampaignError as error:
         print(f"chaos: {error}", file=sys.stderr)
-        return IMPOSSIBLE
-    return _exit_code(figures)
+        return EXIT_IMPOSSIBLE
+    return exit_code(figures)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,26 +62,6 @@ def _whole(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text}: must be at least 1")
     return number
-
-
-def _show(name: str, figures: Sequence[Figure], *, is_json: bool) -> None:
-    if is_json:
-        print(as_json(figures), end="", flush=True)
-        return
-    table = Table("figure", "value", "unit", "goal", "", title=f"chaos {name}", title_justify="left")
-    for figure in figures:
-        mark = "" if not figure.goal else "ok" if figure.is_met else "skipped" if figure.is_skipped else "MISSED"
-        table.add_row(figure.name, str(figure.value), figure.unit, figure.goal, mark)
-    console = Console()
-    console.width = max(console.width, WIDTH)
-    console.print(table)
-
-
-def _exit_code(figures: Sequence[Figure]) -> int:
-    missed = [figure for figure in figures if not figure.is_met]
-    if not missed:
-        return 0
-    return SKIPPED if all(figure.is_skipped for figure in missed) else MISSED
 
 
 if __name__ == "__main__":
