@@ -13,6 +13,7 @@ from edge_agent.domain.message import Stream
 from edge_agent.domain.reading import Reading
 from edge_agent.storage import inbox, schema
 from edge_agent.storage.database import Database
+from edge_agent.storage.errors import StorageError, named_faults
 from edge_agent.storage.ledger import Ledger, Shape, load
 from edge_agent.storage.migrations import AGENT
 from edge_agent.storage.outbox import decoding, newest_before
@@ -30,8 +31,18 @@ class Archive:
 
     @classmethod
     def open(cls, directory: Path) -> "Archive":
-        """Raises StorageError when there is no file yet."""
-        return cls(Database.visit(directory / inbox.FILE_NAME, AGENT, inbox.APPLICATION_ID))
+        """Raises StorageError when there is no file yet, or one that the agent has not begun: a power cut's, say."""
+        path = directory / inbox.FILE_NAME
+        with named_faults(path):
+            is_empty = path.exists() and path.stat().st_size == 0
+        if is_empty:
+            raise StorageError(f"{path}: is empty; the agent begins it when it next runs")
+        found = cls(Database.visit(path, AGENT, inbox.APPLICATION_ID))
+        with found._database.reading() as tx:
+            epoch = tx.scalar(select(schema.state.c.value).where(schema.state.c.key == "epoch"))
+        if epoch is None:
+            raise StorageError(f"{path}: holds nothing yet; the agent begins it when it next runs")
+        return found
 
     def history(self, channel: str, since: datetime | None = None, until: datetime | None = None) -> Iterator[Reading]:
         """Readings of one channel with a wall time in [since, until), in the order they were taken.

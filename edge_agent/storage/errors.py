@@ -34,6 +34,10 @@ class StorageNewer(StorageError):
     """The file was written by a newer version than this one."""
 
 
+class StorageForeign(StorageNewer):
+    """The file is another program's database: like one from the future it is neither used nor set aside."""
+
+
 _BY_CODE: dict[int, type[StorageError]] = {
     sqlite3.SQLITE_FULL: StorageFull,
     sqlite3.SQLITE_READONLY: StorageReadOnly,

@@ -168,11 +168,13 @@ def volatile_key(stream: Stream) -> str:
 def load(tx: Connection) -> Ledger:
     """Read all that is kept in RAM; the retained topics' tables are gone through once."""
     settled, again = _intervals(tx, schema.settled), _intervals(tx, schema.again)
-    shapes = Interned((row.id, Shape(row.point, _channels(row.channels))) for row in tx.execute(select(schema.shape)))
+    shapes = Interned((row.id, Shape(row.point, channels_of(row.channels))) for row in tx.execute(select(schema.shape)))
     books = {}
     for stream in QUEUED:
         seq = TABLES[stream].c.seq
         first, last = tx.scalar(select(func.min(seq))) or 1, tx.scalar(select(func.max(seq))) or 0
+        # Numbers that were given to rows a card has lost since are settled, and never given again.
+        last = max(last, *(upto for _, upto in settled.get(stream, ())), 0)
         books[stream] = Book(
             last=last,
             settled=settled.get(stream, Intervals()),
@@ -222,7 +224,7 @@ def _latest_samples(tx: Connection, shapes: Interned[Shape], last: int) -> dict[
     return {shapes.values[number].point: seq for number, seq in tx.execute(late.order_by(newest))}
 
 
-def _channels(names: str) -> tuple[Channel, ...]:
+def channels_of(names: str) -> tuple[Channel, ...]:
     parts = (name.rpartition("/") for name in names.split("\n") if name)
     return tuple(Channel(place, quantity) for place, _, quantity in parts)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, Engine
 
-from edge_agent.storage.errors import StorageCorrupt, StorageNewer
+from edge_agent.storage.errors import StorageForeign, StorageNewer
 
 Step = Callable[[Connection], None]
 _MESSAGE_COLUMNS = (
@@ -66,13 +66,18 @@ SETTINGS: Sequence[tuple[int, Step]] = ((1, _first_settings),)
 
 
 def migrate(engine: Engine, steps: Sequence[tuple[int, Step]], application_id: int) -> int:
-    """Bring a file up to the last step; answers the version it had. Raises StorageNewer for one from the future."""
+    """Bring a file up to the last step; answers the version it had. Raises StorageNewer for one from the future, and
+    StorageForeign for one of another program.
+    """
     with engine.connect() as tx:
         found = int(tx.exec_driver_sql("PRAGMA user_version").scalar_one())
         owner = int(tx.exec_driver_sql("PRAGMA application_id").scalar_one())
         empty = tx.exec_driver_sql("SELECT 1 FROM sqlite_master").first() is None
     if not empty and owner != application_id:
-        raise StorageCorrupt(f"{engine.url.database}: a database, but not ours (application id {owner:#x})")
+        raise StorageForeign(
+            f"{engine.url.database}: another program's database (application id {owner:#x}, not {application_id:#x});"
+            " name another directory, or move the file away"
+        )
     newest = steps[-1][0]
     if found > newest:
         raise StorageNewer(

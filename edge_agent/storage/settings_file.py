@@ -154,5 +154,9 @@ class SettingsFile:
         with self._database.reading() as tx:
             return {row.key: row.value for row in tx.execute(select(_mirror))}
 
+    def reconnect(self) -> None:
+        """After a write failed. A file of another card is only read after a start anew, see ``Store.reconnect``."""
+        self._database.reconnect()
+
     def close(self) -> None:
         self._database.close()

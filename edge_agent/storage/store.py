@@ -6,6 +6,7 @@ import string
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -14,14 +15,16 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from edge_agent.domain.command import Command, CommandResult
 from edge_agent.domain.instant import ClockState, Instant
-from edge_agent.domain.message import Message, Stream
+from edge_agent.domain.message import Message, Queued, Stream
 from edge_agent.domain.reading import Sample
-from edge_agent.storage import inbox, retention, schema
+from edge_agent.storage import annex, inbox, retention, salvage, schema
+from edge_agent.storage.annex import Annex
 from edge_agent.storage.clocks import Cutoff
-from edge_agent.storage.database import Database, set_aside
+from edge_agent.storage.database import Database, Turn, set_aside
 from edge_agent.storage.errors import StorageCorrupt, StorageError, StorageFull, free_bytes, named_faults
 from edge_agent.storage.ledger import (
     VOLATILE_AHEAD,
+    Kind,
     Ledger,
     Shape,
     load,
@@ -33,10 +36,11 @@ from edge_agent.storage.ledger import (
     write_fresh,
 )
 from edge_agent.storage.migrations import AGENT
-from edge_agent.storage.outbox import Outbox, decoding
+from edge_agent.storage.outbox import Outbox, Resend, decoding
 from edge_agent.storage.packing import pack
 from edge_agent.storage.reserve import RESERVE_BYTES, Reserve
-from edge_agent.storage.schema import QUEUED, TABLES
+from edge_agent.storage.salvage import Salvage, Salvaged
+from edge_agent.storage.schema import MESSAGES, QUEUED, TABLES
 from edge_agent.storage.settings import StorageSettings
 from edge_agent.storage.stats import Stats, count_pages, summarise
 
@@ -47,6 +51,8 @@ _ROOM_WANTED_PAGES = 1024
 # After an unclean stop a file up to this size is checked whole (0.1 to 0.2 s on the x86 it was measured on). Of a
 # larger one everything but the telemetry: 512 MB take 3 to 6 s, and damage there shows when it is read.
 _CHECK_WHOLE_BYTES = 16 * 1024 * 1024
+_SALVAGED = "salvaged"  # a key of the table state
+_SALVAGED_AT_ONCE = 500  # messages in RAM
 _INSERTS: Mapping[Stream, Any] = {stream: insert(TABLES[stream]) for stream in QUEUED}
 
 
@@ -93,6 +99,8 @@ class Store(Outbox):
         self._audit_cutoff = Cutoff(inbox.AUDIT_DAYS)
         self.node = node
         self.quarantined: Path | None = None  # where a damaged file was set aside
+        self._is_set_aside = False  # but the new one has not begun
+        self._annex: Annex | None = None
 
     @classmethod
     def open(cls, settings: StorageSettings, node: str, now: Instant) -> "Store":
@@ -132,8 +140,12 @@ class Store(Outbox):
                 raise
         return Database.open(path, AGENT, inbox.APPLICATION_ID)
 
-    def _begin(self) -> None:
-        """Check what a power cut may have left, load the ledger, note that we run."""
+    def _begin(self, before: Ledger | None = None) -> None:
+        """Check what a power cut may have left, load the ledger, note that we run.
+
+        A new file begins with what waits in the one set aside before it, in the transaction that gives it its epoch:
+        a kill before that finds a file without epoch again. ``before``: what was known of the damaged file in use.
+        """
         with self._database.reading() as tx, decoding(self._database.path):
             _check_after_unclean_stop(tx, self._database.path)
             ledger = load(tx)
@@ -142,16 +154,59 @@ class Store(Outbox):
             log.warning("%s was written by node %s; this is %s", self._database.path, earlier, self.node)
         begun = {"epoch": ledger.state.get("epoch") or _new_epoch(), "node": self.node, "running": "1"}
         begun |= ledger.promises(at_least=VOLATILE_AHEAD)
+        found = None if "epoch" in ledger.state else self._surveyed(before)
         try:
-            self._write_state(begun)
+            self._write_beginning(begun, found)
         except StorageFull:
             if not self._reserve.release():
                 raise
-            self._write_state(begun)
+            self._write_beginning(begun, found)
+        finally:
+            if found is not None:
+                found.wreck.close()
+        if found is not None:
+            volatile = ledger.volatile
+            with self._database.reading() as tx, decoding(self._database.path):
+                ledger = load(tx)
+            ledger.volatile = volatile
         ledger.state |= begun
+        self._enter(ledger)
+
+    def _enter(self, ledger: Ledger) -> None:
+        new = Annex.of(self._directory, ledger)
+        if new is not None:
+            book = ledger.books[Stream.TELEMETRY]
+            book.last = max(book.last, new.last)
         with self._lock:
-            self._ledger = ledger
+            self._ledger, self._annex, old = ledger, new, self._annex
+        if old is not None:
+            old.close()
+        annex.tidy(self._directory, ledger.state.get(annex.STATE))
         self._damage = None
+
+    def _surveyed(self, before: Ledger | None) -> Salvage | None:
+        """Never stands in the way of going on."""
+        aside = self.quarantined
+        if aside is None or not aside.exists():
+            aside = _last_set_aside(self._directory)
+        if aside is None:
+            return None
+        try:
+            return salvage.survey(aside, before)
+        except StorageError as error:
+            log.error("%s: nothing that waited in it can be read: %s", aside.name, error)
+            return None
+
+    def _write_beginning(self, begun: Mapping[str, str], found: Salvage | None) -> None:
+        with self._database.reading() as tx:
+            ledger = load(tx)
+        with self._database.writing() as tx:
+            if found is not None:
+                salvaged = _take_over(tx, ledger, found)
+                begun = {**begun, _SALVAGED: salvaged.written()}
+            put(tx, schema.state, _state_rows(begun))
+        if found is not None:
+            log.warning("salvage: %s", salvaged.words(salvaged.telemetry, 0))
 
     def _write_state(self, rows: Mapping[str, str]) -> None:
         with self._database.writing() as tx:
@@ -164,17 +219,173 @@ class Store(Outbox):
             exact = {volatile_key(stream): str(number) for stream, number in self._ledger.volatile.items()}
             self._write_state(exact | {"running": "0"})
         finally:
+            if self._annex is not None:
+                self._annex.close()
             self._database.close()
 
     def quarantine(self, now: Instant) -> Path:
         """Set the file aside while running, and go on with a new one: another epoch, numbers from 1.
 
-        The caller commits the memory it holds again.
+        What waited for the broker in the old one waits in the new one, as far as it can be read. The caller commits
+        the memory it holds again. After a fault half-way it may be called again.
         """
         with self._committing:
-            aside = self.quarantined = self._database.set_aside(now)
-            self._begin()
-        return aside
+            if not self._is_set_aside:
+                self.quarantined = self._database.set_aside(now)
+                self._is_set_aside = True
+            with self._lock:
+                before = self._ledger
+            self._begin(before)
+            self._is_set_aside = False
+            assert self.quarantined is not None
+            return self.quarantined
+
+    def salvaged(self) -> str:
+        """For people: what was got out of the file that was set aside last, and what not; empty without one."""
+        with self._lock:
+            ledger, told = self._ledger, self._annex
+            text = ledger.state.get(_SALVAGED)
+            if not text:
+                return ""
+            book = ledger.books[Stream.TELEMETRY]
+            waiting = 0 if told is None else sum(last - first + 1 for first, last in book.ahead(0, told.last))
+            notes = ledger.noted(Stream.TELEMETRY, Kind.DROPPED)
+        return Salvaged.parsed(text).words(waiting, sum(n.rows for n in notes if n.reason == annex.DAMAGED))
+
+    # --- telemetry that waits in files set aside --------------------------------------------------------------------
+
+    def _annexed(self, ledger: Ledger, stream: Stream, first: int) -> Annex | None:
+        with self._lock:
+            found = self._annex
+        is_in_it = found is not None and stream is Stream.TELEMETRY and first <= found.last
+        return found if is_in_it and found is not None and found.is_of(ledger) else None
+
+    def _rows(self, ledger: Ledger, stream: Stream, first: int, last: int, limit: int) -> list[Queued]:
+        found = self._annexed(ledger, stream, first)
+        if found is None:
+            return super()._rows(ledger, stream, first, last, limit)
+        rows = found.read(first, min(last, found.last), limit)
+        if len(rows) < limit and last > found.last:
+            rows += super()._rows(ledger, stream, found.last + 1, last, limit - len(rows))
+        return rows
+
+    def _account_for_missing(
+        self, ledger: Ledger, stream: Stream, first: int, last: int, rows: Sequence[Queued]
+    ) -> None:
+        """In a damaged file rows are missing without being told so again and again: they are dropped, and noted."""
+        found = self._annexed(ledger, stream, first)
+        if found is not None:
+            self._drop_unreadable(ledger, found, first, min(last, found.last), rows)
+        super()._account_for_missing(ledger, stream, first, last, rows)
+
+    def _drop_unreadable(self, ledger: Ledger, found: Annex, first: int, last: int, rows: Sequence[Queued]) -> None:
+        with self._lock:
+            if ledger is not self._ledger:
+                return
+            book, before = ledger.books[Stream.TELEMETRY], first - 1
+            for seq in (*(row.seq for row in rows if row.seq <= last), last + 1):
+                for low, high in list(book.settled.gaps(before, seq - 1)):
+                    if found.is_known(low):
+                        ledger.drop(Stream.TELEMETRY, low, high, annex.DAMAGED)
+                if seq - before > 1:
+                    book.settle(before + 1, seq - 1)
+                before = seq
+
+    def newest_older_than(self, stream: Stream, boot: str, mono_ms: int) -> int:
+        with self._lock:
+            ledger = self._ledger
+        number = super().newest_older_than(stream, boot, mono_ms)
+        found = self._annexed(ledger, stream, number + 1)
+        if found is None:
+            return number
+        with self._lock:
+            is_waiting = next(ledger.books[stream].ahead(0, found.last), None) is not None
+        return found.newest_before(lambda at: at.boot != boot or at.mono_ms < mono_ms) if is_waiting else found.last
+
+    def resend(self, stream: Stream, first: int, last: int) -> Resend:
+        with self._lock:
+            ledger = self._ledger
+        found = self._annexed(ledger, stream, first)
+        if found is None or first > last:
+            return super().resend(stream, first, last)
+        low, high = max(first, 1), min(last, found.last)
+        with self._lock:
+            book = ledger.books[stream]
+            notes = [note for note in ledger.noted(stream, Kind.DROPPED) if note.first <= high and note.last >= low]
+            gone = tuple((max(note.first, low), min(note.last, high)) for note in notes)
+            book.ask_again(low, high)
+            for span in gone:
+                book.again.remove(*span)
+        available = high - low + 1 - sum(end - begin + 1 for begin, end in gone)
+        if last <= found.last:
+            return Resend(low, high, available, gone)
+        rest = super().resend(stream, found.last + 1, last)
+        return Resend(low, rest.last, available + rest.available, (*gone, *rest.dropped))
+
+    def _leave_annex(self) -> None:
+        """Everything in it was told, and the numbers go on without it: its second names go."""
+        with self._lock:
+            ledger, found = self._ledger, self._annex
+            book = ledger.books[Stream.TELEMETRY]
+            if found is None or book.last == found.last or next(book.ahead(0, found.last), None) is not None:
+                return
+        with self._transaction() as tx:
+            tx.execute(delete(schema.state).where(schema.state.c.key == annex.STATE))
+        with self._lock:
+            del ledger.state[annex.STATE]
+            self._annex = None
+        found.close()
+        annex.tidy(self._directory, None)
+
+    def reconnect(self, now: Instant) -> "Store":
+        """After writes failed: this store, with new connections where that may help, or another in its place.
+
+        Another one when the path leads to another file by now: a card that was mounted anew, or a new one. This one
+        is of no use then. Raises StorageError while there is nothing to go on with.
+        """
+        with self._committing:
+            turn = self._database.reconnect()
+        if turn is Turn.LET_GO:
+            raise StorageError(f"{self._database.path} is not there any more; it is looked for again and again")
+        if turn is not Turn.ELSEWHERE:
+            return self
+        successor = Store.open(self._settings, self.node, now)
+        try:
+            with self._lock:
+                before = self._ledger
+            successor._go_on_after(before)
+        except StorageError:
+            successor._database.close()
+            raise
+        return successor
+
+    def _go_on_after(self, before: Ledger) -> None:
+        """Of our own file: no number that was given is given again, whatever the card has lost of its rows."""
+        ledger = self._ledger
+        if ledger.state["epoch"] != before.state["epoch"]:
+            return
+        books = retention.Books(ledger)
+        lost: list[retention.Removal] = []
+        with self._lock:
+            for stream, known in before.books.items():
+                book = ledger.books[stream]
+                if book.last < known.last:
+                    lost.append(retention.Removal(stream, book.last + 1, known.last, "card"))
+                    book.last = known.last
+                for first, last in known.settled:
+                    book.settle(first, last)
+                for first, last in known.again:
+                    book.ask_again(first, last)
+            for removal in lost:
+                books.enter(removal, removal.last - removal.first + 1)
+            for stream, number in before.volatile.items():
+                ledger.volatile[stream] = max(ledger.volatile[stream], number)
+        if lost:
+            log.error(
+                "%s: the card has lost %d rows that were committed", self._database.path, sum(books.rows.values())
+            )
+        with self._committing, self._transaction() as tx:
+            retention.write_figures(tx, ledger, lost)
 
     @property
     def epoch(self) -> str:
@@ -303,11 +514,12 @@ class Store(Outbox):
             return inbox.result_of(tx, cmd_id)
 
     def housekeeping(self, now: Instant) -> retention.Kept:
-        """One bounded step of retention, and of tending a full disk. Once a minute; sooner while there is ``more``."""
+        """One bounded step of retention, and of tending a full disk. Once an hour; sooner while there is ``more``."""
         with self._committing:
             if self._is_full:
                 self._make_room()
             try:
+                self._leave_annex()
                 return self._retain(now)
             except StorageFull:
                 self._is_full = True
@@ -386,6 +598,40 @@ def _check_after_unclean_stop(tx: Connection, path: Path) -> None:
         found = tx.exec_driver_sql(f"PRAGMA {check}").scalar()
         if found != "ok":
             raise StorageCorrupt(f"{path}: {check}: {found}")
+
+
+def _last_set_aside(directory: Path) -> Path | None:
+    """The wall clock in the names may have been anything: when it was renamed tells."""
+    found = directory.glob(f"{inbox.FILE_NAME}.corrupt-*")
+    files = [file for file in found if not file.name.endswith(("-wal", "-shm"))]
+    return max(files, key=lambda file: file.stat().st_ctime_ns, default=None)
+
+
+def _take_over(tx: Connection, ledger: Ledger, found: Salvage) -> Salvaged:
+    """Into a new file, of which ``ledger`` knows that it is empty."""
+    saved: dict[str, int] = {}
+    for stream in MESSAGES:
+        waiting, book = salvage.messages(found, stream), ledger.books[stream]
+        while some := list(islice(waiting, _SALVAGED_AT_ONCE)):
+            tx.execute(_INSERTS[stream], _message_rows(ledger, some)[stream])
+            book.last += len(some)
+        saved[stream.value] = book.last
+    if found.inbox:
+        tx.execute(insert(schema.inbox), list(found.inbox))
+    _write_memory(tx, found.memory)
+    parts = salvage.parts_of(found, ledger)
+    telemetry = sum(part.rows for part in parts)
+    if parts:
+        put(tx, schema.state, _state_rows({annex.STATE: annex.written(parts)}))
+        row: dict[str, object] = {"stream": Stream.TELEMETRY.value, "reason": annex.SET_ASIDE, "rows": telemetry}
+        put(tx, schema.removed, [row])
+    write_fresh(tx, ledger)
+    lost = {
+        stream.value: wanted.rows - saved[stream.value]
+        for stream, wanted in found.wanted.items()
+        if stream in MESSAGES and wanted.is_known
+    }
+    return Salvaged(found.aside.name, saved, lost, telemetry)
 
 
 def _state_rows(rows: Mapping[str, str]) -> list[dict[str, object]]:

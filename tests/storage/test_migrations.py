@@ -9,7 +9,7 @@ from sqlalchemy import Connection, NullPool, create_engine, inspect
 
 from edge_agent.domain.message import Stream
 from edge_agent.storage import schema
-from edge_agent.storage.errors import StorageNewer
+from edge_agent.storage.errors import StorageForeign, StorageNewer
 from edge_agent.storage.inbox import APPLICATION_ID
 from edge_agent.storage.migrations import AGENT, SETTINGS, Step, migrate
 from edge_agent.storage.settings_file import SettingsFile
@@ -65,6 +65,27 @@ def test_a_file_from_the_future_is_a_clear_error_and_left_alone(tmp_path: Path, 
     with pytest.raises(StorageNewer, match=r"schema version 99 is newer than this program's 1"):
         open_store()
     assert list(tmp_path.glob("*.corrupt-*")) == []
+
+
+@pytest.mark.parametrize("name", ["agent.db", "settings.db"])
+def test_a_file_of_another_program_is_a_clear_error_and_left_alone(
+    tmp_path: Path, open_store: Any, build: Any, name: str
+) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / name}")
+    with engine.connect() as tx:
+        tx.exec_driver_sql("CREATE TABLE bookmarks (url TEXT)")
+    with pytest.raises(StorageForeign, match=rf"{name}: another program's database \(application id 0x0, not 0x65646"):
+        open_store() if name == "agent.db" else SettingsFile.open(tmp_path, build.at(0))
+    assert list(tmp_path.glob("*.corrupt-*")) == []
+    assert inspect(engine).get_table_names() == ["bookmarks"]
+    engine.dispose()
+
+
+def test_a_file_of_zero_bytes_is_begun(tmp_path: Path, open_store: Any) -> None:
+    (tmp_path / "agent.db").touch()
+    store = open_store()
+    assert store.quarantined is None
+    assert store.epoch
 
 
 def test_a_step_that_fails_leaves_the_file_at_the_version_before(tmp_path: Path) -> None:

@@ -150,9 +150,10 @@ def test_answers_to_a_file_that_was_set_aside_are_ignored(store: Any, build: Any
     old_epoch = store.epoch
     store.quarantine(build.at(50))
     assert store.epoch != old_epoch
-    store.mark(Stream.EVENT, [1, 2], Outcome.ACCEPTED)  # beyond the last
+    last = store.last_seq(Stream.EVENT)  # of those that waited, and wait again
+    store.mark(Stream.EVENT, [last + 1, last + 2], Outcome.ACCEPTED)  # beyond the last
     store.commit(messages=[build.event(build.at(51)), build.event(build.at(52))])
-    store.mark(Stream.EVENT, [1], Outcome.ACCEPTED, epoch=old_epoch)
-    assert seqs(store.pending(Stream.EVENT, 0, 10)) == [1, 2]
-    store.mark(Stream.EVENT, [1], Outcome.ACCEPTED, epoch=store.epoch)
-    assert seqs(store.pending(Stream.EVENT, 0, 10)) == [2]
+    store.mark(Stream.EVENT, [last + 1], Outcome.ACCEPTED, epoch=old_epoch)
+    assert seqs(store.pending(Stream.EVENT, last, 10)) == [last + 1, last + 2]
+    store.mark(Stream.EVENT, [last + 1], Outcome.ACCEPTED, epoch=store.epoch)
+    assert seqs(store.pending(Stream.EVENT, last, 10)) == [last + 2]
