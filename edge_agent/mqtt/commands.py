@@ -34,7 +34,7 @@ class Ignored:
 
 
 def parse(incoming: Incoming, identity: Identity) -> Command | CommandResult | Ignored:
-    """A Command goes to the inbox; a CommandResult is the whole answer; Ignored is only counted."""
+    """A Command goes to the inbox; a CommandResult is the whole answer; Ignored goes no further than the debug log."""
     verb = _verb(incoming.topic, identity)
     if isinstance(verb, Ignored):
         return verb

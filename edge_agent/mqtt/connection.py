@@ -40,7 +40,7 @@ PING_EVERY_S = 300.0
 CONNECT_TIMEOUT_S = 5.0
 CONNACK_TIMEOUT_S = 5.0
 _TOPIC_INVALID = 0x90
-_INCOMING = 200  # commands that may wait for the service; more than that is no person
+_INCOMING = 1000  # messages that may wait for the next cycle, which answers those it does not take; more are lost
 _PACKET_OVERHEAD = 128  # more than the fixed header and the properties of a PUBLISH, correlation data aside
 
 
@@ -294,7 +294,7 @@ class MqttConnection:
         self.window = IN_FLIGHT
         self.last_error: str | None = None  # why there is no connection; None while there is one
         self.ping_refusal: str | None = None  # why the command path cannot be proved
-        self.unheard = 0  # incoming messages lost because nobody took them
+        self.unheard = 0  # messages lost because too many came between two cycles; the service counts and tells them
 
     # --- life -------------------------------------------------------------------------------------------------------
 

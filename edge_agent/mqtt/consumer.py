@@ -16,6 +16,7 @@ from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
 
+from edge_agent.domain.alarm import AlarmState
 from edge_agent.domain.message import VOLATILE, Stream
 from edge_agent.mqtt.connection import BackOff, explain, make_client
 from edge_agent.mqtt.messages import ROOT, compact
@@ -162,6 +163,9 @@ class Consumer:
         self._patience_s = patience_s
         self._shelves: dict[Source, _Shelf] = {}
         self.state: dict[str, Mapping[str, Any]] = {}  # topic -> the last live message
+        self._alarms: dict[str, dict[str, Mapping[str, Any]]] = {}  # node's base topic -> alarm -> as it stands
+        self._epochs: dict[tuple[str, str], str] = {}  # (site, node) -> the file it tells from now
+        self._told_by_health: set[str] = set()  # nodes whose health lists what stands
         self.counts: Counter[str] = Counter()  # messages by Kind
         self.records = 0  # new ones
         self.duplicates = 0  # records that were there already
@@ -185,6 +189,8 @@ class Consumer:
             return Taken(Kind.GARBAGE, topic, reason=str(error))
         if body["stream"] in _VOLATILE:
             return self._take_volatile(topic, body)
+        if not retain:
+            self._epochs[levels[2], body["node"]] = body["epoch"]
         source = Source(levels[2], body["node"], body["epoch"], body["stream"])
         floor = 1 if self._from_start else None
         shelf = self._shelves.setdefault(source, _Shelf(floor))
@@ -194,20 +200,37 @@ class Consumer:
             shelf.floor = body["seq"]
         if not self._is_new(source, shelf, body["seq"], historical=False, is_stored=retain):
             return Taken(Kind.DUPLICATE, topic)
-        self._keep_state(topic, body)
+        self._keep_state(topic, body, is_stored=retain)
         return Taken(Kind.NEW, topic, (body,))
 
-    def _keep_state(self, topic: str, body: Mapping[str, Any]) -> None:
+    def _keep_state(self, topic: str, body: Mapping[str, Any], *, is_stored: bool) -> None:
         known = self.state.get(topic)
         is_older = known is not None and known["epoch"] == body["epoch"] and known["seq"] > body["seq"]
         if body["stream"] in _STATES and not is_older:
             self.state[topic] = body
+            if body["stream"] == Stream.ALARM:
+                self._take_alarm(topic, body, is_stored=is_stored)
+
+    def _take_alarm(self, topic: str, body: Mapping[str, Any], *, is_stored: bool) -> None:
+        """A stored one is older than the health that listed what stands: that is told at every transition."""
+        base, _, _ = topic.rpartition("/alarm/")
+        if is_stored and base in self._told_by_health:
+            return
+        standing = self._alarms.setdefault(base, {})
+        if body["state"] == AlarmState.NORMAL:
+            standing.pop(body["alarm"], None)
+        else:
+            standing[body["alarm"]] = body
 
     def _take_volatile(self, topic: str, body: Mapping[str, Any]) -> Taken:
         known = self.state.get(topic)
         if known is not None and _is_late_will(known, body):
             return Taken(Kind.DUPLICATE, topic, reason="the will of an earlier session")
         self.state[topic] = body
+        if "alarms" in body:
+            base = topic.removesuffix("/health")
+            self._told_by_health.add(base)
+            self._alarms[base] = {alarm["alarm"]: alarm for alarm in body["alarms"]}
         return Taken(Kind.VOLATILE, topic, (body,))
 
     def _take_backlog(self, topic: str, source: Source, shelf: _Shelf, body: Mapping[str, Any], now_s: float) -> Taken:
@@ -238,6 +261,14 @@ class Consumer:
 
     # --- out --------------------------------------------------------------------------------------------------------
 
+    def alarms(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """What stands, as (the node's base topic, the alarm as it stands).
+
+        An alarm's own message and the list in its node's health both tell; the later word counts. A node whose card
+        takes no writes has only the health to tell by.
+        """
+        return [(base, alarm) for base, standing in list(self._alarms.items()) for alarm in list(standing.values())]
+
     def gaps(self) -> dict[Source, list[tuple[int, int]]]:
         """Numbers that should be here and are not, by source; what the node dropped is not counted."""
         found = {source: shelf.gaps() for source, shelf in self._shelves.items()}
@@ -258,8 +289,8 @@ class Consumer:
 
     def _ask(self, source: Source, shelf: _Shelf, now_s: float) -> Ask | None:
         gaps = shelf.gaps()
-        if not gaps:
-            shelf.gap_since = None
+        if not gaps or self._epochs.get((source.site, source.node), source.epoch) != source.epoch:
+            shelf.gap_since = None  # a node replays the numbers of the file it has open, and of no other
             return None
         first, last = gaps[0]
         if shelf.gap_since is None or shelf.gap_since[0] != first:
@@ -292,7 +323,18 @@ def _checked(body: Any, levels: Sequence[str]) -> Mapping[str, Any]:
         _check_backlog(body)
     elif body["stream"] not in _VOLATILE and not _is_number(body["seq"], 1):
         raise ValueError("seq 0 in a numbered stream")
+    _check_alarms([body] if levels[4] == "alarm" else body.get("alarms", []) if levels[4] == "health" else [])
     return body
+
+
+def _check_alarms(alarms: Any) -> None:
+    if not isinstance(alarms, list):
+        raise ValueError("alarms that are no list")
+    for alarm in alarms:
+        if not (
+            isinstance(alarm, dict) and isinstance(alarm.get("alarm"), str) and isinstance(alarm.get("state"), str)
+        ):
+            raise ValueError("an alarm without name or state")
 
 
 def _check_backlog(body: Mapping[str, Any]) -> None:

@@ -362,6 +362,7 @@ class Health:
     is_under_voltage: bool | None = None
     command_path: str = "unproved"  # "ok" when the node's own ping came back lately
     faults: Sequence[str] = ()  # one sentence each: full disk, corrupt file set aside, refused topic
+    alarms: Sequence[Alarm] = ()  # all that stand, from memory: told though no disk takes their own messages
 
 
 def health(at: Instant, state: Health, *, expiry_s: int) -> Message:
@@ -380,6 +381,7 @@ def health(at: Instant, state: Health, *, expiry_s: int) -> Message:
         "under_voltage": state.is_under_voltage,
         "command_path": state.command_path,
         "faults": list(state.faults),
+        "alarms": [_alarm_body(standing) for standing in state.alarms],
     }
     return Message(Stream.HEALTH, "health", compact(body), at, retain=True, expiry_s=expiry_s)
 

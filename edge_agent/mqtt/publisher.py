@@ -208,6 +208,7 @@ class Publisher:
         self._flights: dict[int, _Flight] = {}
         self._notices: deque[tuple[Outgoing, _Flight]] = deque()
         self._generation = 0
+        self._begun = 0  # the generation whose lanes are set up
         self._abandoned = 0  # the generation we asked to be dropped
         self._progress_ms = 0
         self._pace_ms = 0.0
@@ -263,7 +264,7 @@ class Publisher:
                 return MAX_IDLE_S
             is_ours = self._outbox.epoch == self._identity.epoch
             if is_ours and generation != self._generation:
-                self._begin(generation, now)
+                self._greet(generation, now)
             if self._is_frozen(now):
                 self._abandon(now)
                 return MAX_IDLE_S
@@ -277,23 +278,27 @@ class Publisher:
                 return self._idle_s(now)
         return 0.0
 
-    def _begin(self, generation: int, now: Instant) -> None:
-        """A new connection: the broker may have forgotten us, so the present is told again before anything else."""
+    def _greet(self, generation: int, now: Instant) -> None:
+        """A new connection: who we are and how we fare, from memory. That goes out though no row can be read."""
         self._flights.clear()
         self._notices.clear()
         self._progress_ms = now.mono_ms
-        for lane in self._lanes.values():
-            settled = set(self._to_accept.get(lane.stream, ()))
-            lane.begin(self._newest_backlog(lane.stream, now), settled)
         self._notices.append(self._birth(now))
         # The will of the session before this one may still be told after our birth.
         self._birth_again_ms = now.mono_ms + int(1500 * self._settings.keepalive_s)
+        self._is_health_due = self._health is not None
+        self.has_left = False
+        self._generation = generation
+
+    def _begin(self, now: Instant) -> None:
+        """The broker may have forgotten us, so the present is told again before anything else."""
+        for lane in self._lanes.values():
+            settled = set(self._to_accept.get(lane.stream, ()))
+            lane.begin(self._newest_backlog(lane.stream, now), settled)
         self._queue_states(now)
         self._told_dropped.clear()
         self._dropped_check_ms = now.mono_ms
-        self._is_health_due = self._health is not None
-        self.has_left = False
-        self._generation = generation  # last: if the outbox raises meanwhile, the next step begins anew
+        self._begun = self._generation  # last: if the outbox raises meanwhile, the next step begins anew
 
     def _newest_backlog(self, stream: Stream, now: Instant) -> int:
         if stream is Stream.TELEMETRY:
@@ -419,8 +424,12 @@ class Publisher:
     # --- what goes out ----------------------------------------------------------------------------------------------
 
     def _send(self, now: Instant) -> int:
-        self._queue_due(now)
         before = room = self._room()
+        self._queue_news(now)
+        room = self._send_notices(room)
+        if self._begun != self._generation:
+            self._begin(now)
+        self._queue_due(now)
         room = self._send_notices(room)
         for lane in self._lanes.values():
             room = self._send_live(lane, room, now)
@@ -432,19 +441,22 @@ class Publisher:
     def _room(self) -> int:
         return max(0, self._connection.window - max(len(self._flights), self._connection.in_flight))
 
+    def _queue_news(self, now: Instant) -> None:
+        """What needs no row of the outbox."""
+        if self._birth_again_ms is not None and now.mono_ms >= self._birth_again_ms:
+            self._notices.append(self._birth(now))
+            self._birth_again_ms = None
+        if self._is_health_due:
+            self._is_health_due = False
+            self._queue_health(now)
+
     def _queue_due(self, now: Instant) -> None:
         while self._reopened:
             stream, upto = self._reopened.popleft()
             self._lanes[stream].move_split(upto)
             self._lanes[stream].rewind()
-        if self._birth_again_ms is not None and now.mono_ms >= self._birth_again_ms:
-            self._notices.append(self._birth(now))
-            self._birth_again_ms = None
         if self._restate_ms is not None and now.mono_ms >= self._restate_ms:
             self._queue_states(now)
-        if self._is_health_due:
-            self._is_health_due = False
-            self._queue_health(now)
         if now.mono_ms >= self._dropped_check_ms:
             self._dropped_check_ms = now.mono_ms + int(DROPPED_CHECK_S * 1000)
             self._queue_dropped(now)
@@ -492,7 +504,7 @@ class Publisher:
             lane.live_sent = next_row.seq
             self._send_row(next_row, _Way.LIVE, now, (next_row.seq,))
             room -= 1
-        return room
+        return self._send_live(lane, room, now) if room and lane.states else room
 
     def _next_live(self, lane: _Lane, now: Instant) -> Queued | None:
         while lane.live_rows or self._fetch_live(lane, now):
@@ -500,8 +512,20 @@ class Publisher:
             if row.at.age_s(now) <= self._window_s(row):
                 return lane.live_rows.popleft()
             # One row past its time takes all before it along; the query spares reading a long arrears.
+            before = lane.split
             lane.move_split(max(row.seq, self._newest_backlog(lane.stream, now)))
+            self._restate_late(lane, before)
+            if lane.states:
+                break  # first: live rows after them have higher numbers
         return None
+
+    def _restate_late(self, lane: _Lane, before: int) -> None:
+        """State that was committed too late to be live is the present all the same: nothing newer was told."""
+        if lane.stream is Stream.TELEMETRY:
+            return
+        for row in self._outbox.latest_retained():
+            if row.stream is lane.stream and before < row.seq <= lane.split and row.seq not in lane.flying:
+                lane.states.append((row, True))
 
     def _fetch_live(self, lane: _Lane, now: Instant) -> bool:
         last = self._outbox.last_seq(lane.stream)

@@ -1,10 +1,15 @@
 """The broker, how it is reached and how fast a backlog goes to it."""
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from edge_agent.domain.settings import SettingFault, one_of, require, within
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_HOST = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(?:\.[\w-]{1,63})*\.?")  # RFC 1035, section 2.3.4; \w: names may be IDN
+_PORT_BEHIND = re.compile(r"[^:]+:\d+|\[.*\]:\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +42,18 @@ class MqttSettings:
 
     def __post_init__(self) -> None:
         is_elsewhere = self.embedded and self.host not in LOOPBACK
-        plain_abroad = self.tls is None and not self.insecure and self.host not in LOOPBACK
+        wrong_host = _host(self.host)
+        plain_abroad = self.tls is None and not self.insecure and not wrong_host and self.host not in LOOPBACK
         require(
+            wrong_host,
             within("port", self.port, 1, 65535),
             one_of("version", self.version, ("5", "3.1.1")),
             within("keepalive_s", self.keepalive_s, 5, 3600, "s"),
             within("backlog_per_s", self.backlog_per_s, 0, 100_000, "messages/s"),
             within("backlog_records", self.backlog_records, 1, 1000),
-            SettingFault("host", self.host, "localhost, because embedded = true") if is_elsewhere else None,
+            SettingFault("host", self.host, "localhost, because embedded = true")
+            if is_elsewhere and not wrong_host
+            else None,
             SettingFault(
                 "tls",
                 None,
@@ -58,3 +67,24 @@ class MqttSettings:
     def protocol(self) -> str:
         """The version to begin with: the embedded broker knows nothing newer than 3.1.1."""
         return "3.1.1" if self.embedded else self.version
+
+
+def _host(host: str) -> SettingFault | None:
+    """A name or an address, and nothing else.
+
+    >>> _host("broker.example"), _host("fe80::1%eth0")
+    (None, None)
+    >>> _host("broker:8883").right
+    'the name or address of the broker alone: the port has its own key'
+    """
+    with suppress(ValueError):
+        ip_address(host)
+        return None
+    if _HOST.fullmatch(host):
+        return None
+    right = 'the name or address of the broker, such as "broker.example"'
+    if "://" in host:
+        right = "the name or address of the broker without a scheme: the port has its own key, TLS its table [mqtt.tls]"
+    elif _PORT_BEHIND.fullmatch(host):
+        right = "the name or address of the broker alone: the port has its own key"
+    return SettingFault("host", host, right)

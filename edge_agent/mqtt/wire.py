@@ -26,7 +26,6 @@ REASONS = {
     0x99: "payload format invalid",
 }
 UNSUPPORTED_VERSION = 0x84
-NOT_AUTHORISED = 0x87
 PACKET_TOO_LARGE = 0x95
 
 

@@ -168,7 +168,8 @@ class World:
         return self.outbox.commit(Sample(point, at, (Reading(Channel(point, "temperature"), value, at),)))
 
     def message(self, stream: Stream, topic: str, *, retain: bool = False, expiry_s: int | None = None) -> Queued:
-        return self.outbox.commit(Message(stream, topic, b'{"x":1}', self.now(), retain, expiry_s))
+        body = b'{"alarm":"door","state":"unacknowledged"}' if stream is Stream.ALARM else b'{"x":1}'
+        return self.outbox.commit(Message(stream, topic, body, self.now(), retain, expiry_s))
 
     def event(self) -> Queued:
         return self.message(Stream.EVENT, "event/shelf-1")

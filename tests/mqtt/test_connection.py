@@ -601,3 +601,25 @@ def test_an_unencrypted_link_to_another_machine_is_said():
 
 def test_an_error_nobody_foresaw_still_names_the_place():
     assert explain(OSError("odd"), MqttSettings()) == "localhost:1883: odd"
+
+
+# --- bounds ----------------------------------------------------------------------------------------------------------
+
+
+def test_at_most_twenty_messages_are_in_flight_however_many_a_broker_would_take(mosquitto, identity, eventually):
+    broker = mosquitto("allow_anonymous true", "max_inflight_messages 1000")
+    with connected(identity, MqttSettings(port=broker.port)) as connection:
+        eventually(lambda: connection.is_up, what="a connection")
+        assert connection.window == 20
+
+
+def test_commands_that_nobody_takes_are_bounded_and_counted(mosquitto, identity, eventually):
+    broker = mosquitto("allow_anonymous true", "max_queued_messages 0")
+    with connected(identity, MqttSettings(port=broker.port)) as connection:
+        eventually(lambda: connection.command_path == "ok", what="the command path")
+        with client_of(broker.port) as (client, _):
+            for number in range(1100):
+                client.publish(f"{BASE}/cmd/identify", json.dumps({"cmd_id": str(number)}), 1)
+            eventually(lambda: connection.unheard >= 100, what="1,100 commands")
+        assert connection.unheard == 100
+        assert len(connection.received()) == 1000

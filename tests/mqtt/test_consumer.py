@@ -152,6 +152,73 @@ def test_the_last_state_of_each_topic_is_kept_and_history_never_overwrites_it():
     assert {topic: body["net_g"] for topic, body in consumer.state.items()} == {f"{BASE}/stock/s1": 7}
 
 
+def test_what_is_missing_of_a_file_that_the_node_has_not_open_is_not_asked_for():
+    """While its card takes no writes a node tells from RAM, under another epoch; the numbers are others there."""
+    consumer = Consumer()
+    for seq in (1, 3):
+        take(consumer, seq)
+    take(consumer, 1, epoch="ram1")
+    assert consumer.gaps() == {EVENTS: [(2, 2)]}
+    assert [consumer.asks(now_s) for now_s in (0, PATIENCE_S, 2 * PATIENCE_S)] == [[], [], []]
+    take(consumer, 4, now_s=70)
+    assert consumer.asks(70) == []
+    assert [ask.first for ask in consumer.asks(70 + PATIENCE_S)] == [2], "back on its card it can be asked again"
+
+
+def alarm(name="storage", state="unacknowledged"):
+    return {"alarm": name, "priority": "high", "state": state, "message": "The card takes no data"}
+
+
+def standing(consumer):
+    return {(base, found["alarm"], found["state"]) for base, found in consumer.alarms()}
+
+
+def test_health_tells_of_an_alarm_whose_own_message_never_came():
+    consumer = Consumer()
+    take(consumer, 1, stream="health", topic="health", alarms=[alarm(), alarm("sensor-air")])
+    assert standing(consumer) == {(BASE, "storage", "unacknowledged"), (BASE, "sensor-air", "unacknowledged")}
+    take(consumer, 2, stream="health", topic="health", alarms=[alarm("sensor-air")])
+    assert standing(consumer) == {(BASE, "sensor-air", "unacknowledged")}
+
+
+def test_of_health_and_an_alarms_own_message_the_later_word_counts():
+    consumer = Consumer()
+    take(consumer, 1, stream="alarm", topic="alarm/storage", **alarm())
+    assert standing(consumer) == {(BASE, "storage", "unacknowledged")}
+    take(consumer, 1, stream="health", topic="health", alarms=[])
+    assert standing(consumer) == set()
+    take(consumer, 2, stream="alarm", topic="alarm/storage", **alarm(state="acknowledged"))
+    assert standing(consumer) == {(BASE, "storage", "acknowledged")}
+    take(consumer, 3, stream="alarm", topic="alarm/storage", **alarm(state="normal"))
+    assert standing(consumer) == set()
+
+
+@pytest.mark.parametrize("is_health_first", [True, False])
+def test_what_the_broker_kept_of_an_alarm_is_older_than_what_health_says(is_health_first):
+    """The card turned read-only since: the alarm's end, or its rise, was told by health alone."""
+    consumer = Consumer()
+    words = [
+        lambda: take(consumer, 9, stream="health", topic="health", retain=True, alarms=[alarm("storage")]),
+        lambda: take(consumer, 4, stream="alarm", topic="alarm/storage", retain=True, **alarm(state="normal")),
+        lambda: take(consumer, 5, stream="alarm", topic="alarm/door", retain=True, **alarm("door")),
+    ]
+    for say in words if is_health_first else reversed(words):
+        say()
+    assert standing(consumer) == {(BASE, "storage", "unacknowledged")}
+
+
+def test_a_node_whose_health_lists_no_alarms_is_believed_by_its_alarm_topics():
+    consumer = Consumer()
+    take(consumer, 1, stream="health", topic="health")
+    take(consumer, 5, stream="alarm", topic="alarm/door", retain=True, **alarm("door"))
+    assert standing(consumer) == {(BASE, "door", "unacknowledged")}
+
+
+@pytest.mark.parametrize("alarms", [None, {}, 7, ["storage"], [{"alarm": 1, "state": "x"}], [{"alarm": "x"}]])
+def test_alarms_that_are_none_make_a_health_garbage(alarms):
+    assert take(Consumer(), 1, stream="health", topic="health", alarms=alarms).kind is Kind.GARBAGE
+
+
 def test_health_and_status_have_no_gaps():
     consumer = Consumer(from_start=True)
     for seq in (4, 900, 2):

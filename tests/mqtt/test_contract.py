@@ -86,6 +86,7 @@ def healths():
         {stream.value: messages.StreamHealth(1, None, 0, {"budget": 3}) for stream in Stream},
         {"p": messages.PointHealth(None, None, "no-answer"), "q": messages.PointHealth(1.0, 0.0)},
         *(1.0, 2.0, 3.0, 4.0, True, False, "ok", ["disk full"]),
+        alarms=list(alarms()),
     )
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from edge_agent.domain.message import Message, Outcome, Stream
 from edge_agent.mqtt.publisher import ACK_TIMEOUT_S
 from edge_agent.mqtt.settings import MqttSettings
+from edge_agent.storage.errors import StorageError
 from hardware_mocks.brokers import QUOTA_EXCEEDED
 
 
@@ -520,3 +521,54 @@ def test_whatever_the_broker_does_nothing_is_lost_doubled_or_disordered(make_wor
     assert_all_there(world)
     for stream, rows in world.outbox.rows.items():
         assert all(world.outbox.outcomes[stream, row.seq] == (Outcome.ACCEPTED, "") for row in rows)
+
+
+# --- state that came late, rows that cannot be read ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("late_s", [61, 3600])
+def test_state_that_was_committed_too_late_to_be_live_is_told_as_state_all_the_same(world, late_s):
+    """A card that took nothing for a while: the alarm's row is older than a minute when it gets its number."""
+    world.run(1)
+    at = world.now()
+    world.clock.sleep(late_s)
+    world.outbox.commit(Message(Stream.ALARM, "alarm/door", ALARM_BODY, at, retain=True))
+    world.outbox.commit(Message(Stream.ALARM, "alarm/window", ALARM_BODY, at, retain=True))
+    world.outbox.commit(Message(Stream.ALARM, "alarm/door", ALARM_BODY, world.now(), retain=True))
+    world.run(5)
+    assert world.topics("alarm/") == ["alarm/window", "alarm/door"]
+    assert world.topics("hist/alarm") == ["hist/alarm"], "what is not the present any more"
+    assert_all_there(world)
+
+
+ALARM_BODY = b'{"alarm":"door","state":"unacknowledged"}'
+
+
+class UnreadableCard:
+    """The outbox of a card of which no row can be read; what is in RAM goes on."""
+
+    def __init__(self, outbox) -> None:
+        self._outbox, self.is_readable = outbox, False
+
+    def __getattr__(self, name):
+        reads = ("pending", "newest_older_than", "latest_retained", "latest_samples", "dropped")
+        if name in reads and not self.is_readable:
+            raise StorageError("disk I/O error")
+        return getattr(self._outbox, name)
+
+
+def test_on_a_card_that_cannot_be_read_a_new_connection_still_tells_who_and_how_we_are(world):
+    world.event()
+    world.outbox = card = UnreadableCard(world.outbox)
+    world.publisher = world.new_publisher()
+    world.publisher.publish_health(Message(Stream.HEALTH, "health", b'{"n":1}', world.now(), True, 180), 1)
+    for number in (2, 3):
+        with pytest.raises(StorageError):
+            world.publisher.step(world.now())
+        world.publisher.publish_health(Message(Stream.HEALTH, "health", b"{}", world.now(), True, 180), number)
+    told = [item.topic.rpartition("/")[2] for item in world.broker.delivered]
+    assert told == ["status", "health", "health"]
+    card.is_readable = True
+    world.run(1)
+    assert world.topics() == ["health", "health", "health", "event/shelf-1"]
+    assert len(world.broker.delivered) == 5, "one birth"
