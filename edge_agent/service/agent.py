@@ -20,6 +20,8 @@ from edge_agent.storage.store import Store
 log = logging.getLogger(__name__)
 
 MAX_INCOMING = 256  # commands waiting for one cycle; more is an attack or a loop, and is answered `busy`
+MAX_TURNED_AWAY = 1000  # in one cycle; answers are rows on the card, so an attack gets no more of them
+IDENTIFY_LOG_S = 60.0  # from one line of the log to the next
 
 
 class Agent:
@@ -42,13 +44,19 @@ class Agent:
         self._plan, self._store, self._keeper, self._panel = plan, store, keeper, panel
         self._check_reload, self._keep_scale, self._reopen = reload, keep_scale, reopen
         self._incoming: deque[Command | CommandResult] = deque()
+        self._turned_away: deque[Command | CommandResult] = deque()
+        self._identified: Instant | None = None
+        self.turned_away = 0  # commands answered `busy` because too many came at once, since the start
+        self.unanswered = 0  # those that were not even answered
 
     def receive(self, incoming: Command | CommandResult) -> None:
         """From any thread: a command, or the refusal of one that could not be read. The next cycle answers."""
         if len(self._incoming) < MAX_INCOMING:
             self._incoming.append(incoming)
+        elif len(self._turned_away) < MAX_TURNED_AWAY:
+            self._turned_away.append(incoming)
         else:
-            log.warning("command dropped: %d are waiting already", MAX_INCOMING)
+            self.unanswered += 1
 
     def cycle(self, samples: Sequence[Sample], now: Instant, conditions: Iterable[Condition] = ()) -> Decision:
         """One gather-decide-apply. What is critical is on the disk when this returns, if the disk takes it."""
@@ -82,6 +90,7 @@ class Agent:
             answer = incoming if isinstance(incoming, CommandResult) else self._put_into_inbox(incoming, now)
             if answer is not None:
                 refused.append(answer)
+        refused += self._busy(now)
         try:
             # A command already obeyed stays in the inbox while the disk takes no answers: never obey it twice.
             answered = self._keeper.answered()
@@ -89,6 +98,16 @@ class Agent:
         except StorageError as error:
             log.debug("inbox: %s", error)
             return [], refused
+
+    def _busy(self, now: Instant) -> list[CommandResult]:
+        """Answers to those for which there was no place; what is an answer already needs none."""
+        turned_away = [self._turned_away.popleft() for _ in range(len(self._turned_away))]
+        self.turned_away += len(turned_away)
+        why = f"more than {MAX_INCOMING} commands came within one cycle: send it again, more slowly"
+        return [
+            found if isinstance(found, CommandResult) else CommandResult(found, ResultCode.BUSY, now, why)
+            for found in turned_away
+        ]
 
     def _put_into_inbox(self, command: Command, now: Instant) -> CommandResult | None:
         """None when the command is accepted."""
@@ -107,7 +126,7 @@ class Agent:
             case Identify(command, seconds):
                 has_light = self._panel.identify(seconds)
                 where = "its light blinks" if has_light else "it has no light (panel.identify_led_pin is not set)"
-                log.warning("identify: this is the node that was asked for; %s", where)
+                self._log_identify(where, now)
                 return CommandResult(command, ResultCode.DONE, now, where)
             case Reload(command):
                 faults = self._check_reload()
@@ -129,6 +148,14 @@ class Agent:
                     "dropped": [{"first": first, "last": last} for first, last in resend.dropped],
                 }
                 return CommandResult(command, ResultCode.DONE, now, f"on hist/{stream.value}", detail)
+
+    def _log_identify(self, where: str, now: Instant) -> None:
+        """Anybody may ask at any rate, and the log is on the card."""
+        is_first = self._identified is None or self._identified.age_s(now) >= IDENTIFY_LOG_S
+        if is_first:
+            self._identified = now
+        level = logging.WARNING if is_first else logging.DEBUG
+        log.log(level, "identify: this is the node that was asked for; %s", where)
 
     def _mirror(self, rows: Mapping[str, bytes]) -> None:
         """Tare and zero once more, into the settings file: they outlive a lost database."""

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +12,7 @@ from typing import Protocol
 from edge_agent import __version__
 from edge_agent.config import Settings
 from edge_agent.decide import Memory, Plan, SensorPlan
-from edge_agent.decide.memory import from_rows
+from edge_agent.decide.memory import changed_rows, from_rows
 from edge_agent.domain.command import Verb
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Message, Stream
@@ -24,10 +25,14 @@ from edge_agent.mqtt.publisher import Publisher
 from edge_agent.mqtt.wire import Incoming
 from edge_agent.service.agent import Agent
 from edge_agent.service.clockwatch import ClockWatch
-from edge_agent.service.keeper import Keeper
+from edge_agent.service.keeper import Keeper, no_refuge
+from edge_agent.service.leftovers import NOT_CONFIGURED, orphaned_alarms, orphaned_stock
+from edge_agent.service.lock import StateLock
 from edge_agent.service.panel import Panel, open_panel
 from edge_agent.service.polling import Polled
-from edge_agent.service.scales import calibrated, mirror
+from edge_agent.service.refuge import Refuge, open_files, while_it_runs
+from edge_agent.service.scales import mirror
+from edge_agent.storage.errors import StorageError
 from edge_agent.storage.settings_file import SettingsFile
 from edge_agent.storage.store import Store
 
@@ -55,6 +60,10 @@ class Connection(publisher.Connection, Protocol):
     def is_running(self) -> bool:
         """False when the network thread has died."""
 
+    @property
+    def unheard(self) -> int:
+        """Commands that came faster than anybody could even refuse them."""
+
     def start(self, wake: Callable[[], None]) -> None: ...
 
     def received(self) -> list[Incoming]:
@@ -80,12 +89,16 @@ class Parts:
     connection: Connection
     publisher: Publisher
     corrupt_files: tuple[str, ...] = ()
+    refuge: Refuge | None = None  # where the files are while the card takes no writes
+    reload_failure: str | None = None  # why a newer configuration is not at work
     closing: list[Callable[[], None]] = field(default_factory=list)
 
     def close(self) -> None:
         """Outputs dark, buses and files released; in the reverse order of opening."""
         while self.closing:
             self.closing.pop()()
+        if self.refuge is not None and not self.agent.reload_asked:
+            self.refuge.leave()
 
 
 def open_board(settings: Settings) -> Board:
@@ -106,11 +119,15 @@ def build(
     board: Board,
     make_connection: MakeConnection,
     check_reload: Callable[[], Sequence[str]] = lambda: ("this run has no configuration file to read again",),
+    lock: StateLock | None = None,
 ) -> Parts:
-    """Open the files, make the sensors and tie everything together. Raises StorageError, SensorError, OSError."""
+    """Open the files, make the sensors and tie everything together. Raises StorageError, SensorError, OSError.
+
+    ``lock``: on ``storage.directory``, held by whoever outlives a reload; it moves to the refuge with the files.
+    """
     parts_closing: list[Callable[[], None]] = [board.close]
     try:
-        return _build(settings, board, make_connection, check_reload, parts_closing)
+        return _build(settings, board, make_connection, check_reload, lock, parts_closing)
     except BaseException:
         for close in reversed(parts_closing):
             close()
@@ -122,15 +139,17 @@ def _build(
     board: Board,
     make_connection: MakeConnection,
     check_reload: Callable[[], Sequence[str]],
+    lock: StateLock | None,
     closing: list[Callable[[], None]],
 ) -> Parts:
     watch = ClockWatch(board.clock)
     now = watch.now()
-    settings_file = SettingsFile.open(Path(settings.storage.directory), now)
-    closing.append(settings_file.close)
-    settings = replace(settings, shelves=calibrated(settings.shelves, settings_file, now))
-    store = Store.open(settings.storage, settings.node.name, now)
-    closing.append(store.close)
+    files = open_files(settings, now)
+    settings_file, store = files.settings_file, files.store
+    closing += [partial(_close, settings_file), partial(_close, store)]
+    if lock is not None and files.refuge is not None:
+        lock.hold(files.refuge.directory)  # a hand kept on the card would keep it from being mounted anew
+    settings = replace(settings, shelves=files.shelves)
     memory = remembered(store, settings_file)
     identity = Identity(settings.node.site, settings.node.name, store.epoch)
     connection = make_connection(identity, watch)
@@ -138,7 +157,9 @@ def _build(
     publisher = Publisher(store, connection, identity, settings.mqtt, live_windows(settings, batch_s))
     panel = open_panel(settings.panel.identify_led_pin, board)
     closing.append(panel.close)
-    keeper = Keeper(store, batch_s)
+    take_refuge = while_it_runs(settings, store) if files.refuge is None else no_refuge
+    keeper = Keeper(store, batch_s, partial(_reconnect, settings_file, lock), take_refuge)
+    closing.append(partial(_close, keeper))
     agent = Agent(
         plan_of(settings, is_recording=board.moments() is not None),
         memory,
@@ -153,8 +174,22 @@ def _build(
     closing.extend(found.sensor.close for found in polled)
     return Parts(
         settings, board, watch, store, settings_file, keeper, agent, polled, panel, identity, connection, publisher,
-        corrupt_files(Path(settings.storage.directory)), closing,
+        corrupt_files(Path(settings.storage.directory)), files.refuge, closing=closing,
     )  # fmt: skip
+
+
+def _reconnect(settings_file: SettingsFile, lock: StateLock | None) -> None:
+    if lock is not None:
+        lock.follow()
+    settings_file.reconnect()
+
+
+def _close(files: Store | SettingsFile | Keeper) -> None:
+    """A card that takes nothing, not even the last marks, makes a stop no less clean."""
+    try:
+        files.close()
+    except StorageError as error:
+        log.warning("storage: %s", error)
 
 
 def corrupt_files(directory: Path) -> tuple[str, ...]:
@@ -249,3 +284,32 @@ def tell_meta(parts: Parts, now: Instant) -> None:
     if any(isinstance(last, Message) and without_boot(last) == without_boot(message) for last in told):
         return
     parts.keeper.add(now, messages=[message], urgent=True)
+
+
+def tell_leftovers(parts: Parts, now: Instant) -> None:
+    """End what belongs to a sensor or a shelf that is configured no more, or it stands at the broker for ever."""
+    agent, settings = parts.agent, parts.settings
+    transitions = orphaned_alarms(agent.memory.alarms, {sensor.name for sensor in settings.sensors}, now)
+    stocks = orphaned_stock(_told_shelves(parts.store), {shelf.name for shelf in settings.shelves}, now)
+    if not (transitions or stocks):
+        return
+    for transition in transitions:
+        log.warning("alarm %s: normal, %s", transition.alarm.name, transition.alarm.evidence)
+    for stock in stocks:
+        log.warning("shelf %s is not configured any more: its stock is told as unknown", stock.shelf)
+    ended = {transition.alarm.name: transition.alarm for transition in transitions}
+    before, agent.memory = agent.memory, replace(agent.memory, alarms={**agent.memory.alarms, **ended})
+    told = [message for found in transitions for message in (messages.alarm(found.alarm), messages.alarmlog(found))]
+    rows = changed_rows(before, agent.memory)
+    parts.keeper.add(now, messages=[*told, *map(messages.stock, stocks)], rows=rows, urgent=True)
+
+
+def _told_shelves(store: Store) -> list[str]:
+    """Topics of the stock that is told again after each connection, but for last words."""
+    return [
+        row.content.topic
+        for row in store.latest_retained()
+        if row.stream is Stream.STOCK
+        and isinstance(row.content, Message)
+        and json.loads(row.content.body).get("fault") != NOT_CONFIGURED
+    ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from edge_agent.alerts.condition import Condition
 from edge_agent.alerts.sensor_fault import SensorHealth
-from edge_agent.domain.alarm import AlarmState, Priority
+from edge_agent.domain.alarm import Alarm, AlarmState, Priority
 from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.domain.message import Message, Stream
 from edge_agent.mqtt import messages
@@ -21,6 +21,7 @@ from edge_agent.storage.errors import StorageError, StorageFull
 def health_message(parts: Parts, now: Instant, started: Instant, expiry_s: int) -> Message:
     """Everything a central system needs to know how far to trust this node."""
     directory = Path(parts.settings.storage.directory)
+    standing = [alarm for alarm in parts.agent.memory.alarms.values() if alarm.state is not AlarmState.NORMAL]
     try:
         stats = parts.store.stats()
         outbox = {
@@ -45,7 +46,11 @@ def health_message(parts: Parts, now: Instant, started: Instant, expiry_s: int) 
         rss_mb=vitals.rss_mb(),
         cpu_c=vitals.cpu_c(),
         command_path=parts.connection.command_path,
-        faults=[*_alarms(parts), *filter(None, (parts.connection.last_error, parts.connection.ping_refusal))],
+        faults=[
+            *map(_sentence, standing),
+            *filter(None, (parts.connection.last_error, parts.connection.ping_refusal, _lost_commands(parts))),
+        ],
+        alarms=standing,
     )
     return messages.health(now, state, expiry_s=expiry_s)
 
@@ -77,10 +82,16 @@ def last_health(row: bytes) -> LastHealth:
     return LastHealth(at, found["is_running"], found["valid_s"], found["told"])
 
 
-def _alarms(parts: Parts) -> list[str]:
-    """One sentence each, with what was seen."""
-    standing = [alarm for alarm in parts.agent.memory.alarms.values() if alarm.state is not AlarmState.NORMAL]
-    return [f"{alarm.message}: {alarm.evidence}" if alarm.evidence else alarm.message for alarm in standing]
+def _sentence(alarm: Alarm) -> str:
+    """With what was seen."""
+    return f"{alarm.message}: {alarm.evidence}" if alarm.evidence else alarm.message
+
+
+def _lost_commands(parts: Parts) -> str | None:
+    busy, silent = parts.agent.turned_away, parts.agent.unanswered + parts.connection.unheard
+    if not (busy or silent):
+        return None
+    return f"More commands came at once than are taken: {busy} were answered busy, {silent} not at all, since the start"
 
 
 def _oldest_s(parts: Parts, stream: Stream, pending: int, now: Instant) -> float | None:
@@ -100,16 +111,8 @@ def _point(found: SensorHealth, now: Instant) -> PointHealth:
 
 def conditions(parts: Parts, overflowed: int) -> Iterator[Condition]:
     """Facts about the agent itself, in every cycle."""
-    fault = parts.keeper.fault
-    full = isinstance(fault, StorageFull)
-    yield Condition(
-        "storage",
-        fault is not None,
-        Priority.HIGH,
-        "The card is full" if full else f"The card takes no data ({fault})",
-        "Free some space on it" if full else "Replace the card; measuring and warning go on meanwhile",
-        str(fault) if fault is not None else "",
-    )
+    if not parts.keeper.has_moved:  # else whoever begins anew there knows whether it is a card
+        yield _storage(parts)
     aside = parts.corrupt_files
     yield Condition(
         "storage-corrupt",
@@ -136,4 +139,28 @@ def conditions(parts: Parts, overflowed: int) -> Iterator[Condition]:
         "Readings were lost because nothing could be written for too long",
         "See the alarm about the card",
         f"{lost} since the start" if lost else "",
+    )
+    failure = parts.reload_failure
+    yield Condition(
+        "reload-failed",
+        failure is not None,
+        Priority.MEDIUM,
+        "The new configuration cannot be put to work; the one before it goes on",
+        "Correct the configuration and ask for a reload; a restart would end with the same fault",
+        failure or "",
+    )
+
+
+def _storage(parts: Parts) -> Condition:
+    refuge = parts.refuge
+    fault = parts.keeper.fault or (refuge.reason if refuge is not None else None)
+    where = f"; since the start all is kept in RAM, in {refuge.directory}" if refuge is not None else ""
+    is_full = isinstance(fault, StorageFull)
+    return Condition(
+        "storage",
+        fault is not None,
+        Priority.HIGH,
+        "The card is full" if is_full else f"The card takes no data ({fault})",
+        "Free some space on it" if is_full else "Replace the card; measuring and warning go on meanwhile",
+        f"{fault}{where}" if fault is not None else "",
     )

@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import BinaryIO
 
 from edge_agent.config import Settings
@@ -11,6 +13,7 @@ from edge_agent.domain.instant import Instant
 from edge_agent.drivers.errors import BoardError
 from edge_agent.service.build import build, open_board
 from edge_agent.service.clockwatch import ClockWatch
+from edge_agent.service.lock import StateLock
 from edge_agent.service.recorder import Recorder
 from edge_agent.service.run import run_stepped
 
@@ -55,7 +58,8 @@ def replay(
         if progress is not None:
             progress(cycles, now)
 
-    with board.driving():
+    with board.driving(), closing(StateLock()) as lock:
+        lock.hold(Path(directory))
         recorder: Recorder | None = None
 
         def connect(identity: object, watch: ClockWatch) -> Recorder:

@@ -11,7 +11,8 @@ from edge_agent.domain.message import Message, Stream
 from edge_agent.domain.reading import Sample
 from edge_agent.drivers.seam import Moment
 from edge_agent.mqtt.commands import Ignored, parse
-from edge_agent.service.build import Parts, tell_meta
+from edge_agent.service.build import Parts, tell_leftovers, tell_meta
+from edge_agent.service.burst import Burst
 from edge_agent.service.health import conditions, health_message, health_row
 from edge_agent.service.notify import notify, watchdog_s
 from edge_agent.service.polling import Polled
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 HEALTH_S = 60.0
 HOUSEKEEPING_S = 3600.0
 HOUSEKEEPING_ON_FAULT_S = 5.0  # a full disk is looked after: the reserve is made again as soon as there is room
+LOOK_FOR_THE_CARD_S = 60.0  # from a refuge
 STOP_WORKERS_S = 1.0  # of the 5 s that a clean stop may take
 STOP_DRAIN_S = 2.0
 STOP_CONNECTION_S = 1.0
@@ -43,10 +45,14 @@ class Routine:
         self._overflowed = overflowed
         self._next_health_ms = self._started.mono_ms
         self._housekept_ms = self._started.mono_ms
+        self._looked_for_card_ms = self._started.mono_ms
         self._has_more_to_keep = False
         self._told_health: Message | None = None
         self._timetable = Timetable()
         self._timetable.daily("nightly", 3, 10, self._nightly)
+        self._busy = Burst("commands answered busy, because too many came at once")
+        self._unheard = Burst("commands lost without an answer, because too many came at once")
+        tell_leftovers(parts, self._started)
         tell_meta(parts, self._started)
 
     def cycle(self, samples: Sequence[Sample]) -> Decision:
@@ -59,8 +65,12 @@ class Routine:
             else:
                 parts.agent.receive(command)
         decision = parts.agent.cycle(samples, now, conditions(parts, self._overflowed()))
+        self._busy.look(parts.agent.turned_away)
+        self._unheard.look(parts.agent.unanswered + parts.connection.unheard)
         if parts.keeper.fault is None and parts.store.epoch != parts.identity.epoch:
             parts.agent.reload_asked = True  # a new file after a damaged one: the agent begins a new epoch
+        if parts.keeper.has_moved or self._is_refuge_over(now):
+            parts.agent.reload_asked = True
         if decision.transitions or now.mono_ms >= self._next_health_ms:  # what an alarm is about, at once
             self._next_health_ms = now.mono_ms + round(1000 * HEALTH_S)
             is_first = self._told_health is None
@@ -73,6 +83,13 @@ class Routine:
             self._keep_house(now)
         self._timetable.run_due(now)
         return decision
+
+    def _is_refuge_over(self, now: Instant) -> bool:
+        refuge = self._parts.refuge
+        if refuge is None or now.mono_ms - self._looked_for_card_ms < 1000 * LOOK_FOR_THE_CARD_S:
+            return False
+        self._looked_for_card_ms = now.mono_ms
+        return refuge.is_over()
 
     def look_at_the_clock(self) -> None:
         """Before samples are taken: their wall time follows a step at once."""
@@ -163,10 +180,12 @@ def run_live(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = Non
         routine.cycle(slot.take_all())
         routine.leave()
         parts.agent.flush(parts.watch.now())
+        _complain_of_what_goes(parts)
         if not publishing.finish(STOP_DRAIN_S):
             log.warning("stopped without the broker's word; what it has not acknowledged is sent at the next start")
         parts.connection.stop(STOP_CONNECTION_S)
         _keep_marks(parts)
+    _require_all_kept(parts)
 
 
 class _Progress:
@@ -187,16 +206,46 @@ class _Progress:
             raise RuntimeError("a thread of the publisher died: its traceback stands above")
         if has_sampled or not self._parts.polled:
             self._sampled = now
-        if not self._is_ready and self._parts.keeper.commits:
-            self._is_ready = True
-            notify("READY=1")
-            log.info("ready: the first cycle is on the disk")
+        if not self._is_ready and (has_sampled or self._parts.keeper.commits):
+            self._is_ready = self._tell_ready()
         if self._feed_s and (self._fed is None or self._fed.age_s(now) >= self._feed_s) and self._is_advancing(now):
             self._fed = now
             notify("WATCHDOG=1")
 
+    def _tell_ready(self) -> bool:
+        """With the first commit; on a card that takes none, with the first samples: an agent that measures and warns
+        is not started anew for ever because of its card."""
+        keeper = self._parts.keeper
+        if not keeper.commits and keeper.fault is None:
+            return False
+        notify("READY=1")
+        log.info("ready: %s", "the first cycle is on the disk" if keeper.commits else "it measures, from RAM")
+        return True
+
     def _is_advancing(self, now: Instant) -> bool:
         return self._publishing.idle_s() < PUBLISHER_STALE_S and self._sampled.age_s(now) < self._sample_stale_s
+
+
+class NotKept(StorageError):
+    """The agent was stopped while the card took nothing: what waited in RAM is gone."""
+
+
+def _complain_of_what_goes(parts: Parts) -> None:
+    samples, told = parts.keeper.waiting()
+    if samples or told:
+        log.error("storage: %s", _what_goes(parts))
+
+
+def _require_all_kept(parts: Parts) -> None:
+    """Raises NotKept, so that a stop which lost something does not pass for a clean one; a reload goes on."""
+    if any(parts.keeper.waiting()) and not parts.agent.reload_asked:
+        raise NotKept(_what_goes(parts))
+
+
+def _what_goes(parts: Parts) -> str:
+    samples, told = parts.keeper.waiting()
+    lost = f"{samples} readings and {told} messages or answers are lost with this stop"
+    return f"{lost}: {parts.keeper.fault}"
 
 
 def _keep_marks(parts: Parts) -> None:
@@ -231,11 +280,13 @@ def run_stepped(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = 
     finally:
         routine.leave()
         parts.agent.flush(parts.watch.now())
+        _complain_of_what_goes(parts)
         _send_all(parts)
         parts.publisher.leave()
         _send_all(parts)
         parts.connection.stop(STOP_CONNECTION_S)
         _keep_marks(parts)
+    _require_all_kept(parts)
 
 
 def _steps(parts: Parts) -> Iterator[list[Polled]]:

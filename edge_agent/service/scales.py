@@ -41,12 +41,20 @@ def _figures(record: CalibrationRecord) -> tuple[int, float]:
 
 
 def mirror(file: SettingsFile) -> Callable[[str, bytes], None]:
-    """Keeps a copy of tare and zero; a card that takes none is the commit's business to complain about."""
+    """Keeps a copy of tare and zero; what the card does not take waits for the next one.
+
+    That the card takes none is the commit's business to complain about.
+    """
+    waiting: dict[str, bytes] = {}
 
     def keep(key: str, value: bytes) -> None:
+        waiting[key] = value
         try:
-            file.mirror(key, value)
+            for name in list(waiting):
+                file.mirror(name, waiting[name])
+                del waiting[name]
         except StorageError as error:
-            log.warning("settings file: %s is not mirrored: %s", key, error)
+            log.warning("settings file: %s is not mirrored: %s", ", ".join(waiting), error)
+            file.reconnect()
 
     return keep

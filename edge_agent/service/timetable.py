@@ -32,9 +32,6 @@ class Timetable:
         """At that UTC time each day."""
         self._jobs.append(Job(name, CronTrigger(hour=hour, minute=minute, timezone="UTC"), run))
 
-    def hourly(self, name: str, minute: int, run: Callable[[Instant], None]) -> None:
-        self._jobs.append(Job(name, CronTrigger(minute=minute, timezone="UTC"), run))
-
     def rearm(self, now: Instant) -> None:
         """After a step of the wall clock: the next times count from the new present."""
         for job in self._jobs:

@@ -7,7 +7,7 @@ from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Message, Stream
 from edge_agent.domain.reading import Channel, Reading, Sample
 from edge_agent.service.keeper import MAX_SAMPLES, Keeper
-from edge_agent.storage.errors import StorageCorrupt, StorageFull, StorageReadOnly
+from edge_agent.storage.errors import StorageBusy, StorageCorrupt, StorageError, StorageFull, StorageReadOnly
 
 
 def at(seconds: float) -> Instant:
@@ -37,6 +37,19 @@ class Disk:
         self.memory: dict[str, bytes] = {}
         self.results: list[CommandResult] = []
         self.quarantined = 0
+        self.successor: Disk | None = None  # another card at the same place
+        self.asked_to_reconnect = 0
+        self.is_closed = False
+        self.is_gone = False
+
+    def reconnect(self, now):
+        self.asked_to_reconnect += 1
+        if self.is_gone:
+            raise StorageError("gone")
+        return self.successor or self
+
+    def close(self):
+        self.is_closed = True
 
     def commit(self, samples=(), messages=(), memory=None, results=(), *, critical=False):
         if self.fault is not None:
@@ -122,3 +135,71 @@ def test_ram_is_bounded_and_what_it_cannot_hold_is_counted(disk, keeper):
     keeper.commit(at(10**6), {})
     assert len(disk.samples) == MAX_SAMPLES
     assert disk.samples[0].at == at(500), "the oldest went"
+
+
+@pytest.mark.parametrize(
+    ("fault", "asks"),
+    [(StorageReadOnly, True), (StorageError, True), (StorageFull, False), (StorageBusy, False)],
+)
+def test_connections_are_mended_before_a_retry_only_where_that_can_help(disk, keeper, fault, asks):
+    disk.fault = fault("no")
+    keeper.add(at(0), [sample(0)])
+    keeper.commit(at(0), {})
+    assert disk.asked_to_reconnect == 0
+    keeper.commit_if_due(at(5), {})
+    assert disk.asked_to_reconnect == asks
+
+
+def test_what_waited_goes_to_the_card_that_was_put_in_with_the_whole_memory(disk, keeper):
+    disk.fault, new = StorageReadOnly("read-only"), Disk()
+    keeper.add(at(0), [sample(0)], [event(0)], {"scale/shelf-1": b"new"}, urgent=True)
+    keeper.commit(at(0), {})
+    assert not keeper.has_moved
+    disk.successor = new
+    assert keeper.commit_if_due(at(5), {"scale/shelf-1": b"old", "scale/shelf-2": b"kept"})
+    assert keeper.has_moved
+    assert (len(new.samples), len(new.messages)) == (1, 1)
+    assert new.memory == {"scale/shelf-1": b"new", "scale/shelf-2": b"kept"}
+    assert keeper.fault is None
+    keeper.close()
+    assert new.is_closed
+    assert not disk.is_closed, "whoever opened it closes it"
+
+
+@pytest.fixture
+def refuge():
+    return Disk()
+
+
+@pytest.mark.parametrize("is_card_gone", [False, True])
+def test_after_a_minute_without_a_card_what_waited_goes_into_ram(disk, refuge, is_card_gone):
+    asked = []
+
+    def take(reason, now, is_pressed):
+        asked.append((str(reason), now.mono_ms, is_pressed))
+        return refuge
+
+    keeper = Keeper(disk, 10.0, take_refuge=take)
+    disk.fault = StorageReadOnly("read-only")
+    disk.is_gone = is_card_gone
+    for second in range(0, 71, 5):
+        keeper.add(at(second), [sample(second)])
+        keeper.commit_if_due(at(second), {})
+    assert asked == [("gone" if is_card_gone else "read-only", 70_000, False)], (
+        "it failed first with the batch, at 10 s"
+    )
+    assert keeper.has_moved
+    assert len(refuge.samples) == 15
+
+
+def test_a_refuge_that_is_not_to_be_had_is_asked_for_again_and_all_waits(disk):
+    asked = []
+    keeper = Keeper(disk, 10.0, take_refuge=lambda reason, now, is_pressed: asked.append(is_pressed))
+    disk.fault = StorageReadOnly("read-only")
+    keeper.add(at(0), [sample(0)] * (MAX_SAMPLES // 2), urgent=True)
+    for second in range(0, 75, 5):
+        keeper.commit_if_due(at(second), {})
+    keeper.add(at(75), [sample(75)])
+    keeper.commit_if_due(at(75), {})
+    assert asked == [False, False, False, True], "it presses once half of the room is taken"
+    assert not keeper.has_moved

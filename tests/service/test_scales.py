@@ -4,6 +4,7 @@ import pytest
 
 from edge_agent.domain.instant import Instant
 from edge_agent.service.scales import calibrated, mirror
+from edge_agent.storage.errors import StorageReadOnly
 from edge_agent.storage.settings_file import CalibrationRecord, SettingsFile
 from edge_agent.weighing.settings import CellSettings, ShelfSettings
 
@@ -45,3 +46,32 @@ def test_one_done_at_the_scale_stays_in_force_until_the_configuration_is_edited(
 def test_tare_and_zero_are_mirrored(file):
     mirror(file)("scale/shelf-1", b'{"tare_g":350.0}')
     assert file.mirrored() == {"scale/shelf-1": b'{"tare_g":350.0}'}
+
+
+class Card:
+    """A settings file's mirror on a card that refuses writes for a while."""
+
+    def __init__(self) -> None:
+        self.takes_writes = True
+        self.kept: dict[str, bytes] = {}
+        self.reconnected = 0
+
+    def mirror(self, key, value):
+        if not self.takes_writes:
+            raise StorageReadOnly("read-only")
+        self.kept[key] = value
+
+    def reconnect(self):
+        self.reconnected += 1
+
+
+def test_a_tare_that_the_card_did_not_take_is_mirrored_with_the_next_one():
+    card = Card()
+    keep = mirror(card)
+    card.takes_writes = False
+    keep("scale/shelf-1", b"old")
+    keep("scale/shelf-1", b"new")
+    assert (card.kept, card.reconnected) == ({}, 2)
+    card.takes_writes = True
+    keep("scale/shelf-2", b"2")
+    assert card.kept == {"scale/shelf-1": b"new", "scale/shelf-2": b"2"}

@@ -64,9 +64,14 @@ def of(samples, point):
 def test_each_sensor_is_read_at_its_interval_on_a_steady_grid(now):
     slot = WakingSlot()
     worker = BusWorker("i2c-1", [Polled("a", Probe("a"), 0.02), Polled("b", Probe("b"), 0.05)], slot, now, 1.0)
+    began_ms = now().mono_ms
     worker.start()
     assert slot.wait_for(lambda seen: len(of(seen, "a")) >= 10 and len(of(seen, "b")) >= 4)
     assert worker.stop(DEADLINE_S)
+    for point, interval_ms in (("a", 20), ("b", 50)):
+        taken = [sample.at.mono_ms for sample in of(slot.seen, point)]
+        early = [at for number, at in enumerate(taken) if at < began_ms + number * interval_ms]
+        assert early == [], "the n-th read of a grid is never before its n-th line"
     assert {sample.readings[0].quality for sample in slot.take_all()} == {Quality.GOOD}
 
 

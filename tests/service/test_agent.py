@@ -1,0 +1,154 @@
+"""Commands and memory through the whole agent: asked once, obeyed once, answered always, forgotten never."""
+
+import logging
+import threading
+
+import pytest
+
+from edge_agent.domain.message import Stream
+from edge_agent.storage.settings_file import CalibrationRecord, SettingsFile
+
+LED_PIN = 17
+DEADLINE_S = 10.0
+
+
+def rest(room, load_g: float) -> None:
+    """Until the scale is stable."""
+    room.cell.load_g = load_g
+    for _ in range(15):
+        room.cycle()
+
+
+def lose_agent_db(room) -> None:
+    for file in room.directory.glob("agent.db*"):
+        file.unlink()
+
+
+# --- what outlives what ---------------------------------------------------------------------------------------------
+
+
+def test_a_tare_outlives_the_loss_of_agent_db(room):
+    with room.running():
+        rest(room, 350.0)
+        room.ask("tare", shelf="shelf-1")
+        room.cycle()
+        assert room.of(room.send(), "rsp/tare")[0]["code"] == "done"
+    lose_agent_db(room)
+    with room.running():
+        assert room.parts.agent.memory.scales["shelf-1"].tare_g == pytest.approx(350.0, abs=1)
+
+
+def test_a_calibration_done_at_the_scale_is_what_it_weighs_by(room):
+    with room.built():
+        at = room.parts.watch.now()
+    file = SettingsFile.open(room.directory, at)
+    file.add_calibration(CalibrationRecord("shelf-1", "scale-1", 1000, 50.0, "somebody", at))
+    file.close()
+    with room.running():
+        rest(room, 350.0)
+        (stock, *_) = reversed(room.of(room.send(), "stock/shelf-1"))
+    assert stock["gross_g"] == pytest.approx(700.0, abs=2)
+
+
+def test_a_row_of_memory_that_cannot_be_read_costs_that_row_and_no_more(room, caplog):
+    with room.running():
+        rest(room, 350.0)
+        room.ask("tare", shelf="shelf-1")
+        room.cycle()
+        room.parts.store.commit(memory={"alarm/storage": b"garbage", "scale/other": b"[1]"})
+    with room.running():
+        memory = room.parts.agent.memory
+    assert set(memory.scales) == {"shelf-1"}
+    assert set(memory.alarms) == set()
+    assert "alarm/storage" in caplog.text
+
+
+# --- once, and always -----------------------------------------------------------------------------------------------
+
+
+def test_a_command_is_obeyed_once_though_the_disk_does_not_take_its_answer(room):
+    with room.running():
+        room.cycle()
+        with room.broken("outbox_rsp"):
+            room.ask("identify", seconds=5)
+            decisions = [room.cycle(), room.cycle(), room.cycle()]
+            assert room.parts.keeper.fault is not None
+        assert [len(decision.requests) for decision in decisions] == [1, 0, 0]
+        room.cycle(10)
+        assert [found["code"] for found in room.of(room.send(), "rsp/identify")] == ["done"]
+
+
+def test_a_command_that_cannot_be_kept_is_answered_busy(room):
+    with room.running():
+        room.cycle()
+        with room.broken("inbox"):
+            room.ask("identify", seconds=5)
+            room.cycle()
+            (answer,) = room.of(room.send(), "rsp/identify")
+    assert answer["code"] == "busy"
+    assert "inbox" in answer["message"]
+
+
+def burst(room, number: int) -> None:
+    for count in range(number):
+        room.ask("identify", cmd_id=f"burst-{count}", seconds=1)
+
+
+def test_a_burst_of_commands_is_answered_to_the_last_one(room, caplog):
+    caplog.set_level(logging.WARNING)
+    with room.running():
+        burst(room, 400)
+        room.cycle()
+        room.cycle()
+        answers = room.of(room.send(), "rsp/identify")
+    assert len({answer["cmd_id"] for answer in answers}) == 400
+    codes = [answer["code"] for answer in answers]
+    assert (codes.count("done"), codes.count("busy")) == (256, 144)
+    assert len([record for record in caplog.records if "identify" in record.message]) == 1, "the log is on the card"
+    assert [r.message for r in caplog.records if "busy" in r.message] == [
+        "commands answered busy, because too many came at once: 144, and counting",
+        "commands answered busy, because too many came at once: 144 in all, for now it is over",
+    ]
+
+
+def test_what_is_beyond_all_bounds_is_counted_told_and_logged_once(room, caplog):
+    with room.running():
+        for _ in range(2):
+            burst(room, 256 + 1000 + 5)
+            room.cycle(30)
+        room.desk.unheard = 7
+        room.cycle(60)
+        (health, *_) = reversed(room.of(room.send(), "health"))
+        assert room.parts.store.last_seq(Stream.RSP) == 2 * (256 + 1000)
+    (told,) = [fault for fault in health["faults"] if "commands" in fault]
+    assert "2000 were answered busy, 17 not at all" in told
+    assert len([r for r in caplog.records if "lost without an answer" in r.message]) == 1
+
+
+# --- the light ------------------------------------------------------------------------------------------------------
+
+
+def test_identify_blinks_the_light_and_a_stop_leaves_it_dark(room):
+    lit = threading.Event()
+    with room.running():
+        pin = room.pins.pin(LED_PIN)
+        room.cycle()
+        assert not lit.is_set()
+        blinking = threading.Thread(target=lambda: lit.set() if _becomes_bright(pin) else None)
+        blinking.start()
+        room.ask("identify", seconds=60)
+        room.cycle()
+        blinking.join(DEADLINE_S)
+        assert lit.is_set()
+    states = [state.state for state in pin.states]
+    assert 1 in states
+    assert states[-1] == 0
+
+
+def _becomes_bright(pin) -> bool:
+    pause = threading.Event()
+    for _ in range(round(DEADLINE_S / 0.01)):
+        if pin.state:
+            return True
+        pause.wait(0.01)
+    return False
