@@ -40,9 +40,6 @@ class Firmware:
             raise FileNotFoundError(errno.ENOENT, "no firmware driver on this machine", "get_throttled")
         return self._flags
 
-    def reboot(self) -> None:
-        self._flags &= (1 << _SINCE_BOOT) - 1
-
     def _set(self, condition: int, on: bool) -> None:
         if on:
             self._flags |= condition | condition << _SINCE_BOOT

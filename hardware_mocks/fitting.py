@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, cast
 
 from gpiozero.pins.mock import MockFactory
@@ -107,9 +108,8 @@ class ClimateFitting:
         self.sensor = sensor
         self.chip = chip
         self.ranges: Ranges = model.ranges
-        checked = model.has_checksum
         self.hangs = Hang(chip.clock)
-        self.faults = frozenset({"unplugged", "frozen", "hang", "spikes"} | ({"bad-checksum"} if checked else set()))
+        self.faults = model.faults
 
     def feel(self, quantity: str, value: float) -> None:
         setattr(self.chip, ATTRIBUTES[quantity], value)
@@ -142,14 +142,18 @@ class ClimateFitting:
 class WeightFitting:
     """A load cell behind an ADC: a NAU7802 on I2C, or an HX711 on two pins."""
 
+    ranges: Ranges = MappingProxyType(
+        {"weight": (float("-inf"), float("inf"))}
+    )  # beyond its end the ADC saturates by itself
+    faults_on_pins: frozenset[str] = frozenset({"unplugged", "frozen", "spikes"})
+    faults_on_bus: frozenset[str] = faults_on_pins | {"hang"}
+
     def __init__(self, sensor: str, chip: Nau7802Chip | Hx711Chip, cell: LoadCell) -> None:
         self.sensor = sensor
         self.chip = chip
         self.cell = cell
-        self.ranges: Ranges = {"weight": (float("-inf"), float("inf"))}  # beyond its end the ADC saturates by itself
         self.hangs = Hang(chip.clock)
-        on_bus = {"hang"} if isinstance(chip, Nau7802Chip) else set()
-        self.faults = frozenset({"unplugged", "frozen", "spikes"} | on_bus)
+        self.faults = self.faults_on_bus if isinstance(chip, Nau7802Chip) else self.faults_on_pins
 
     def feel(self, quantity: str, value: float) -> None:
         self.cell.load_g = value
@@ -171,12 +175,12 @@ class WeightFitting:
 class ProbeFitting:
     """A DS18B20: its file has to be written before it is read."""
 
+    ranges: Ranges = MappingProxyType({"temperature": (-55.0, 125.0)})
     faults: frozenset[str] = frozenset({"unplugged", "bad-checksum", "frozen"})
 
     def __init__(self, sensor: str, chip: Ds18b20Chip) -> None:
         self.sensor = sensor
         self.chip = chip
-        self.ranges: Ranges = {"temperature": (-55.0, 125.0)}
         self._sense: Sense | None = None
         self._frozen = False
 
@@ -203,12 +207,12 @@ class ProbeFitting:
 class DoorFitting:
     """A contact: felt when its pin is sampled, but the pin is told at each tick."""
 
+    ranges: Ranges = MappingProxyType({"open": (0.0, 1.0)})
     faults: frozenset[str] = frozenset({"unplugged", "frozen"})
 
     def __init__(self, sensor: str, switch: ContactSwitch) -> None:
         self.sensor = sensor
         self.switch = switch
-        self.ranges: Ranges = {"open": (0.0, 1.0)}
         self._sense: Sense | None = None
         self._frozen = False
 
@@ -234,12 +238,12 @@ class DoorFitting:
 class PowerFitting:
     """The firmware's flags; "unplugged" is a machine without one."""
 
+    ranges: Ranges = MappingProxyType({"under_voltage": (0.0, 1.0), "throttled": (0.0, 1.0)})
     faults: frozenset[str] = frozenset({"unplugged"})
 
     def __init__(self, sensor: str, firmware: Firmware) -> None:
         self.sensor = sensor
         self.firmware = firmware
-        self.ranges: Ranges = {"under_voltage": (0.0, 1.0), "throttled": (0.0, 1.0)}
 
     def feel(self, quantity: str, value: float) -> None:
         setattr(self.firmware, quantity, value >= 0.5)
@@ -302,6 +306,11 @@ class ClimateModel(NamedTuple):
     ranges: Ranges  # what it can measure: the first tables of its datasheet
     has_checksum: bool = True
 
+    @property
+    def faults(self) -> frozenset[str]:
+        checked = {"bad-checksum"} if self.has_checksum else set()
+        return frozenset({"unplugged", "frozen", "hang", "spikes"} | checked)
+
 
 AIR = {"temperature": (-40.0, 125.0), "humidity": (0.0, 100.0)}
 I2C_CLIMATE = {
@@ -316,6 +325,33 @@ DHT = {
     "dht22": ClimateModel(DhtChip, {"temperature": (-40.0, 80.0), "humidity": (0.0, 100.0)}),
     "dht11": ClimateModel(DhtChip, {"temperature": (0.0, 50.0), "humidity": (20.0, 90.0)}),
 }
+
+
+class Abilities(NamedTuple):
+    """What a driver's chip can feel and suffer."""
+
+    ranges: Ranges
+    faults: frozenset[str]
+
+
+ABILITIES: Mapping[str, Abilities] = {
+    **{name: Abilities(model.ranges, model.faults) for name, model in (I2C_CLIMATE | DHT).items()},
+    "nau7802": Abilities(WeightFitting.ranges, WeightFitting.faults_on_bus),
+    "hx711": Abilities(WeightFitting.ranges, WeightFitting.faults_on_pins),
+    "ds18b20": Abilities(ProbeFitting.ranges, ProbeFitting.faults),
+    "contact": Abilities(DoorFitting.ranges, DoorFitting.faults),
+    "power": Abilities(PowerFitting.ranges, PowerFitting.faults),
+}
+
+
+def without_a_chip(sensors: Sequence[ConfiguredSensor]) -> list[SettingFault]:
+    """Drivers that no simulated chip goes with."""
+    known = ", ".join(ABILITIES)
+    return [
+        SettingFault("kind", sensor.driver, f"another board: {sensor.name} is a {sensor.driver}, and here are {known}")
+        for sensor in sensors
+        if sensor.driver not in ABILITIES
+    ]
 
 
 class FittedBoard(BenchBoard):

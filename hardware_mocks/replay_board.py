@@ -19,7 +19,16 @@ from zoneinfo import ZoneInfo
 from edge_agent.domain.settings import SettingFault, require
 from edge_agent.drivers.seam import Moment
 from hardware_mocks.clock import SimulatedClock
-from hardware_mocks.fitting import CellSettings, ConfiguredSensor, DoorFitting, FittedBoard, Fitting, refuse
+from hardware_mocks.fitting import (
+    ABILITIES,
+    CellSettings,
+    ConfiguredSensor,
+    DoorFitting,
+    FittedBoard,
+    Fitting,
+    refuse,
+    without_a_chip,
+)
 from hardware_mocks.trace import Form, Rejected, Row, Source, State, Trace, load
 
 log = logging.getLogger(__name__)
@@ -104,10 +113,11 @@ def open_board(settings: Settings, sensors: Sequence[ConfiguredSensor]) -> "Repl
     """Raises BoardError for sources that do not go with the sensors, and for a file that cannot be played."""
     if not settings.files:
         refuse([SettingFault("trace", "", "a CSV file (or give --trace FILE)")])
+    refuse(faults(settings, sensors))
     clock = SimulatedClock()
     board = ReplayBoard(clock, sensors, settings.cell)
     try:
-        sources = matched(settings.source, sensors, board.fittings)
+        sources = [_source(source, board.fittings[source.sensor]) for source in settings.source]
         form = Form(
             settings.time_columns,
             settings.time_format,
@@ -122,46 +132,46 @@ def open_board(settings: Settings, sensors: Sequence[ConfiguredSensor]) -> "Repl
     return board
 
 
-def matched(
-    sources: Sequence[SourceSettings], sensors: Sequence[ConfiguredSensor], fittings: Mapping[str, Fitting]
-) -> list[Source]:
-    """The sources with what their chips can measure; BoardError names all that do not go together."""
-    faults: list[SettingFault] = []
-    found = []
-    for source in sources:
-        fitting = fittings.get(source.sensor)
-        if fitting is None:
-            names = ", ".join(sorted(fittings)) or "none"
-            faults.append(SettingFault("source.sensor", source.sensor, f"the name of a [[sensor]]: {names}"))
-        elif source.quantity not in fitting.ranges:
-            right = f"what {source.sensor} measures: {', '.join(fitting.ranges)}"
-            faults.append(SettingFault("source.quantity", source.quantity, right))
-        else:
-            low, high = fitting.ranges[source.quantity]
-            found.append(_source(source, low, high))
-    for sensor in sensors:
-        faults += _lacking(sensor, fittings[sensor.name], [source for source in found if source.sensor == sensor.name])
-    refuse(faults)
-    return found
+def faults(settings: Settings, sensors: Sequence[ConfiguredSensor]) -> list[SettingFault]:
+    """What is right in itself and does not go with the sensors; the keys count tables from 1: ``source[2].quantity``.
+
+    Sources are only missed once those that are given are right.
+    """
+    drivers = {sensor.name: sensor.driver for sensor in sensors if sensor.driver in ABILITIES}
+    found = without_a_chip(sensors)
+    for number, source in enumerate(settings.source, 1):
+        ranges = ABILITIES[drivers[source.sensor]].ranges if source.sensor in drivers else None
+        if ranges is None:
+            right = f"the name of a [[sensor]]: {', '.join(sorted(drivers)) or 'there is none'}"
+            found.append(SettingFault(f"source[{number}].sensor", source.sensor, right))
+        elif source.quantity not in ranges:
+            right = f"what {source.sensor} measures, a {drivers[source.sensor]}: {', '.join(ranges)}"
+            found.append(SettingFault(f"source[{number}].quantity", source.quantity, right))
+    return found or [fault for sensor in sensors for fault in _lacking(sensor, settings.source)]
 
 
-def _source(given: SourceSettings, low: float, high: float) -> Source:
+def _source(given: SourceSettings, fitting: Fitting) -> Source:
+    low, high = fitting.ranges[given.quantity]
     return Source(
         given.sensor, given.quantity, given.column, given.scale, given.offset, given.where, low=low, high=high
     )
 
 
-def _lacking(sensor: ConfiguredSensor, fitting: Fitting, sources: Sequence[Source]) -> Iterator[SettingFault]:
+def _lacking(sensor: ConfiguredSensor, sources: Sequence[SourceSettings]) -> Iterator[SettingFault]:
     """A chip measures all its quantities at once: one without a source would be a number nobody recorded."""
     rows: dict[tuple[tuple[str, str], ...], set[str]] = {}
-    for source in sources:
-        rows.setdefault(tuple(sorted(source.where.items())), set()).add(source.quantity)
+    numbers = []
+    for number, source in enumerate(sources, 1):
+        if source.sensor == sensor.name:
+            rows.setdefault(tuple(sorted(source.where.items())), set()).add(source.quantity)
+            numbers.append(number)
     for where, given in (rows or {(): set()}).items():
-        lacking = [quantity for quantity in fitting.ranges if quantity not in given]
+        lacking = [quantity for quantity in ABILITIES[sensor.driver].ranges if quantity not in given]
         if lacking:
             of = " and ".join(f"{column} = {word}" for column, word in where)
             value = f"none for {sensor.name} {', '.join(lacking)}" + (f" in the rows with {of}" if of else "")
-            yield SettingFault("source", value, f"one for every quantity of a {sensor.driver}, in the same rows")
+            at = f"source[{numbers[0]}]" if numbers else "source"
+            yield SettingFault(at, value, f"one for every quantity of a {sensor.driver}, in the same rows")
 
 
 class ReplayBoard(FittedBoard):

@@ -9,7 +9,7 @@ stepped through on a simulated clock: 0 as fast as the machine can, 60 at a minu
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,7 +20,16 @@ from edge_agent.domain.instant import Clock
 from edge_agent.domain.settings import SettingFault, one_of, require, within
 from edge_agent.drivers.system_clock import SystemClock
 from hardware_mocks.clock import SimulatedClock
-from hardware_mocks.fitting import FAULTS, CellSettings, ConfiguredSensor, FittedBoard, Sense, refuse
+from hardware_mocks.fitting import (
+    ABILITIES,
+    FAULTS,
+    CellSettings,
+    ConfiguredSensor,
+    FittedBoard,
+    Sense,
+    refuse,
+    without_a_chip,
+)
 from hardware_mocks.people import DeliverySettings, ShelfStock, ShopSettings
 from hardware_mocks.rooms import RoomSettings
 from hardware_mocks.storeroom import FOREVER, ClimateSettings, Storeroom
@@ -31,6 +40,7 @@ ROOM_FAULTS = ("compressor-fails", "door-left-open")
 START = "2026-11-23T06:00:00+00:00"  # a Monday, before the delivery
 SEA_LEVEL_HPA = 1013.25
 WEIGHING = ("nau7802", "hx711")
+A_ROOM = "the name of a room"
 KIND_WORDS = (
     ("freezer", ("freez", "frozen", "deep")),
     ("cold-room", ("cold", "cool", "chill", "fridge", "dairy", "meat")),
@@ -135,6 +145,19 @@ class Plan:
 
 def plan(settings: Settings, sensors: Sequence[ConfiguredSensor]) -> Plan:
     """Fill in what is not described. Raises BoardError for what is described and cannot be."""
+    refuse(faults(settings, sensors))
+    rooms, room_of = _rooms(settings, sensors)
+    placed = tuple(_in_a_room(shelf, tuple(rooms.values())) for shelf in _shelves(settings, sensors, tuple(rooms)))
+    return Plan(
+        tuple(rooms.values()),
+        placed,
+        room_of,
+        {cell: shelf.name for shelf in placed for cell in shelf.cells},
+    )
+
+
+def _rooms(settings: Settings, sensors: Sequence[ConfiguredSensor]) -> tuple[dict[str, RoomSettings], dict[str, str]]:
+    """Every room by its name, and the room of each sensor that feels one."""
     rooms = {room.name: room for room in settings.room}
     room_of = {}
     for sensor in sensors:
@@ -145,17 +168,9 @@ def plan(settings: Settings, sensors: Sequence[ConfiguredSensor]) -> Plan:
             if name != "outdoors":
                 rooms.setdefault(name, RoomSettings(name, kind_of(name)))
             room_of[sensor.name] = name
-    shelves = _shelves(settings, sensors, tuple(rooms))
-    if shelves and not rooms:
+    if not rooms and _shelves(settings, sensors, ()):
         rooms[STOREROOM] = RoomSettings(STOREROOM)
-    placed = tuple(_in_a_room(shelf, tuple(rooms.values())) for shelf in shelves)
-    refuse(_misfits(settings, sensors, rooms))
-    return Plan(
-        tuple(rooms.values()),
-        placed,
-        room_of,
-        {cell: shelf.name for shelf in placed for cell in shelf.cells},
-    )
+    return rooms, room_of
 
 
 def room_at(place: str, known: Sequence[str]) -> str:
@@ -201,20 +216,33 @@ def _in_a_room(shelf: ShelfStock, rooms: Sequence[RoomSettings]) -> ShelfStock:
     return replace(shelf, room=room.name)
 
 
-def _misfits(
-    settings: Settings, sensors: Sequence[ConfiguredSensor], rooms: Mapping[str, RoomSettings]
-) -> list[SettingFault]:
+def faults(settings: Settings, sensors: Sequence[ConfiguredSensor]) -> list[SettingFault]:
+    """What is right in itself and does not go with the sensors; the keys count tables from 1: ``shelf[2].room``."""
+    rooms, _ = _rooms(settings, sensors)
     weighing = [sensor.name for sensor in sensors if sensor.driver in WEIGHING]
-    known = [sensor.name for sensor in sensors]
-    air = ("shop", "outdoors")
-    found = [
-        *(one_of("shelf.cells", cell, weighing) for shelf in settings.shelf for cell in shelf.cells),
-        *(one_of("shelf.room", shelf.room, (None, *rooms)) for shelf in settings.shelf),
-        *(one_of("room.surroundings", room.surroundings, (*air, *rooms)) for room in settings.room),
-        *(one_of("fault.sensor", fault.sensor, (None, *known)) for fault in settings.fault),
-        *(one_of("fault.room", fault.room, (None, *rooms)) for fault in settings.fault),
-    ]
-    return [fault for fault in found if fault is not None]
+    drivers = {sensor.name: sensor.driver for sensor in sensors}
+    found = without_a_chip(sensors)
+    for number, shelf in enumerate(settings.shelf, 1):
+        for place, cell in enumerate(shelf.cells, 1):
+            found += _one_of(f"shelf[{number}].cells[{place}]", cell, weighing, "the name of a [[sensor]] that weighs")
+        found += _one_of(f"shelf[{number}].room", shelf.room, rooms, A_ROOM)
+    for number, room in enumerate(settings.room, 1):
+        found += _one_of(f"room[{number}].surroundings", room.surroundings, ("shop", "outdoors", *rooms), A_ROOM)
+    for number, fault in enumerate(settings.fault, 1):
+        found += _one_of(f"fault[{number}].sensor", fault.sensor, drivers, "the name of a [[sensor]]")
+        found += _one_of(f"fault[{number}].room", fault.room, rooms, A_ROOM)
+        able = ABILITIES.get(drivers.get(fault.sensor or "", ""))
+        if able is not None:
+            right = f"what a {drivers[fault.sensor or '']} can suffer"
+            found += _one_of(f"fault[{number}].kind", fault.kind, sorted(able.faults), right)
+    return found
+
+
+def _one_of(key: str, name: str | None, known: Iterable[str], what: str) -> Iterator[SettingFault]:
+    """None is an option left out, and right."""
+    names = tuple(known)
+    if name is not None and name not in names:
+        yield SettingFault(key, name, f"{what}: {', '.join(names) or 'there is none'}")
 
 
 def open_board(settings: Settings, sensors: Sequence[ConfiguredSensor]) -> "SimulatedBoard":
@@ -243,7 +271,6 @@ class SimulatedBoard(FittedBoard):
         self._next_tick_s = float("-inf")
         self._suffers: dict[str, str | None] = {}
         try:
-            refuse(self._impossible_faults())
             self.storeroom = Storeroom(
                 rooms=world.rooms,
                 shelves=world.shelves,
@@ -320,14 +347,6 @@ class SimulatedBoard(FittedBoard):
                 if fault.at_s <= world_s < fault.at_s + fault.for_s:
                     found[fault.sensor] = fault.kind
         return found
-
-    def _impossible_faults(self) -> list[SettingFault]:
-        found = []
-        for fault in self._settings.fault:
-            if fault.sensor is not None:
-                able = self.fittings[fault.sensor].faults
-                found.append(one_of(f"fault.kind of {fault.sensor}", fault.kind, sorted(able)))
-        return [fault for fault in found if fault is not None]
 
     def _plant_faults(self) -> None:
         for fault in self._settings.fault:

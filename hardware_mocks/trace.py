@@ -116,8 +116,12 @@ class Trace:
 def load(paths: Sequence[Path], form: Form, sources: Sequence[Source]) -> Trace:
     """All rows of the files, one file after another, the earliest first.
 
-    Raises TraceError for a file that cannot be read at all or misses a column, and when no row can be played.
+    Raises TraceError for a file that cannot be read at all, is named twice or misses a column, and when no row can
+    be played.
     """
+    for number, path in enumerate(paths):
+        if path.resolve() in (other.resolve() for other in paths[:number]):
+            raise TraceError(f"{path}: is named twice: its rows would be played twice")
     trace = Trace(tuple(sources))
     stamp = stamp_reader(form)
     parts = []
@@ -305,6 +309,8 @@ class _Plan:
 
     def __init__(self, path: Path, header: list[str], form: Form, trace: Trace) -> None:
         def column(name: str) -> int:
+            if header.count(name) > 1:
+                raise TraceError(f"{path}: column {name!r} stands there {header.count(name)} times: rename all but one")
             if name in header:
                 return header.index(name)
             near = difflib.get_close_matches(name, header, n=1)

@@ -4,13 +4,17 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 
-from edge_agent.config.faults import Found, Path, unknown_name
+from edge_agent.config.faults import Found, Path, path_of, unknown_name
 from edge_agent.config.settings import SensorSettings
 from edge_agent.config.tables import Device, Document, Draft, elements, known_names, names
 from edge_agent.drivers.table import DriverModule
+from edge_agent.weighing.settings import ShelfSettings
 
 # BCM numbers of the pins that a Pi's buses are wired to (Raspberry Pi documentation, "GPIO and the 40-pin header").
 _BUS_PINS = {"i2c-0": (0, 1), "i2c-1": (2, 3)}
+# What a full cell's share of the capacity may be in counts: fewer than 1000 do not tell a thousandth of the load, and
+# a 24-bit converter has no more.
+_LEAST_COUNTS, _MOST_COUNTS = 1000, 2**24
 
 
 def faults_between(document: Document, draft: Draft) -> list[Found]:
@@ -23,9 +27,25 @@ def faults_between(document: Document, draft: Draft) -> list[Found]:
         *_same_address(draft),
         *_same_wire(draft),
         *_cells(document, draft),
+        *_scales(draft),
         *_products(document),
+        *_pieces(draft),
         *_board(document),
     ]
+
+
+def faults_of_board(document: Document, draft: Draft) -> list[Found]:
+    """What the board itself says does not go with the sensors, once board and sensors are right by themselves."""
+    tables = document.get("sensor", [])
+    if draft.board is None or not isinstance(tables, list) or len(draft.sensors) < len(tables):
+        return []
+    faults = getattr(draft.board_module, "faults", None)  # a module of `edge_agent.boards` need not have one
+    if faults is None:
+        return []
+    told = {found.path for found in draft.found}
+    said = faults(draft.board.settings, tuple(draft.sensors.values()))
+    found = (Found(("board", *path_of(each.key)), f"must be {each.right}", each.value) for each in said)
+    return [each for each in found if each.path not in told]
 
 
 def _nothing_to_do(document: Document) -> Iterator[Found]:
@@ -157,6 +177,32 @@ def _gives_counts(driver: str | None, draft: Draft) -> bool | None:
     """None when that cannot be known, because the driver is not."""
     module = draft.modules.get(driver or "")
     return None if module is None else "counts" in module.QUANTITIES
+
+
+def _scales(draft: Draft) -> Iterator[Found]:
+    """A calibration that its converter cannot have, or that no load could be seen with."""
+    for path, shelf in draft.shelves.items():
+        share_g = shelf.capacity_g / len(shelf.cells)
+        low, high = _LEAST_COUNTS / share_g, _MOST_COUNTS / share_g
+        for index, cell in enumerate(shelf.cells):
+            if not low <= abs(cell.counts_per_gram) <= high:
+                right = (
+                    f"must be between {low:.3g} and {high:.3g} counts/g (or as much below 0): this cell's share of "
+                    f"capacity_g, {share_g:g} g, must give {_LEAST_COUNTS} to {_MOST_COUNTS} counts (24 bits)"
+                )
+                yield Found((*path, "cell", index, "counts_per_gram"), right, cell.counts_per_gram)
+
+
+def _pieces(draft: Draft) -> Iterator[Found]:
+    piece_g = {product.gtin: product.piece_g for product in draft.products.values()}
+    for path, shelf in draft.shelves.items():
+        yield from _too_heavy((*path, "product"), shelf, piece_g.get(shelf.product or ""))
+
+
+def _too_heavy(path: Path, shelf: ShelfSettings, piece_g: float | None) -> Iterator[Found]:
+    if piece_g is not None and piece_g > shelf.capacity_g:
+        right = f"must be a product of which a piece can lie here: its piece_g = {piece_g:g} is above capacity_g"
+        yield Found(path, f"{right} = {shelf.capacity_g:g}", shelf.product)
 
 
 def _products(document: Document) -> Iterator[Found]:

@@ -4,12 +4,12 @@ import codecs
 from pathlib import Path
 from typing import cast
 
-from edge_agent.config.between import faults_between
+from edge_agent.config.between import faults_between, faults_of_board
 from edge_agent.config.faults import ConfigError, ConfigFault, Found
 from edge_agent.config.files import faults_of_files
 from edge_agent.config.locate import locate
 from edge_agent.config.settings import BoardSettings, Settings
-from edge_agent.config.syntax import SyntaxFault, parse
+from edge_agent.config.syntax import SyntaxFault, excess, parse
 from edge_agent.config.tables import Document, Draft, read_tables
 
 LARGEST = 1 << 20  # bytes: a hundred sensors take a fiftieth of it
@@ -20,9 +20,9 @@ def check(text: str, file: str) -> list[ConfigFault] | Settings:
 
     Looks at nothing but the text; ``file`` is what the faults call it.
     """
-    document = parse(text)
-    if isinstance(document, SyntaxFault):
-        return [ConfigFault(file, document.line, "", "", None, document.right)]
+    document = _document(text, file)
+    if isinstance(document, list):
+        return document
     draft = _drafted(document)
     return locate(draft.found, document, text, file) or _settings(draft)
 
@@ -31,9 +31,9 @@ def load(path: str | Path) -> Settings:
     """The settings in a file; raises ConfigError with every fault, also those of the files which it names."""
     file = str(path)
     text = _read(file)
-    document = parse(text)
-    if isinstance(document, SyntaxFault):
-        raise ConfigError([ConfigFault(file, document.line, "", "", None, document.right)])
+    document = _document(text, file)
+    if isinstance(document, list):
+        raise ConfigError(document)
     draft = _drafted(document)
     faults = locate((*draft.found, *faults_of_files(document)), document, text, file)
     if faults:
@@ -41,11 +41,19 @@ def load(path: str | Path) -> Settings:
     return _settings(draft)
 
 
+def _document(text: str, file: str) -> Document | list[ConfigFault]:
+    document = parse(text)
+    if isinstance(document, SyntaxFault):
+        return [ConfigFault(file, document.line, "", "", None, document.right)]
+    return locate(excess(document), document, text, file) or document
+
+
 def _drafted(document: Document) -> Draft:
     if not document:
         return Draft(found=[Found((), "is empty: copy config/edge-agent.toml, which explains every key")])
     draft = read_tables(document)
     draft.found += faults_between(document, draft)
+    draft.found += faults_of_board(document, draft)
     return draft
 
 

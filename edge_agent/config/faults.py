@@ -1,8 +1,11 @@
 """Faults of a configuration as people read them."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+
+_KEY_PART = re.compile(r"(\w+)(?:\[(\d+)\])?")
 
 Path = tuple[str | int, ...]  # a key from the top of the document: ("sensor", 1, "interval_s")
 
@@ -34,9 +37,10 @@ class ConfigFault:
         a.toml, line 41: sensor "dock": interval_s = 0: must be between 1 and 9 s
         """
         where = self.file if self.line is None else f"{self.file}, line {self.line}"
-        leaf = self.key.rpartition(".")[2]
+        leaf = shorten(self.key.rpartition(".")[2])
         said = leaf if self.value is None else f"{leaf} = {self.value}"
-        return ": ".join(part for part in (where, self.place, said, self.right) if part)
+        text = ": ".join(part for part in (where, self.place, said, self.right) if part)
+        return "\n".join(map(printable, text.split("\n")))  # an excerpt of the file has lines of its own
 
 
 class ConfigError(Exception):
@@ -49,7 +53,7 @@ class ConfigError(Exception):
 
 def unknown_key(path: Path, known: Collection[str], elsewhere: str | None = None) -> Found:
     """The key's value is not shown: it may be a password that has no place in the file."""
-    near = get_close_matches(str(path[-1]), known, 1)
+    near = get_close_matches(str(path[-1]).lower(), known, 1)
     hint = f"did you mean {near[0]}? " if near else f"it belongs in {elsewhere}. " if elsewhere else ""
     return Found(path, f"unknown key: {hint}Known here: {', '.join(known)}", reveals=False)
 
@@ -86,6 +90,18 @@ def look_up(document: object, path: Path) -> object:
         else:
             return None
     return value
+
+
+def path_of(key: str) -> Path:
+    """The inverse of ``key_text``, for keys made of letters.
+
+    >>> path_of("shelf[2].cells[1]")
+    ('shelf', 1, 'cells', 0)
+    """
+    path: Path = ()
+    for name, index in _KEY_PART.findall(key):
+        path = (*path, name, int(index) - 1) if index else (*path, name)
+    return path
 
 
 def key_text(path: Path) -> str:

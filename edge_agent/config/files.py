@@ -1,6 +1,7 @@
 """The files a configuration names: there, readable, and secrets for nobody else."""
 
 import os
+import re
 import stat
 
 from edge_agent.config.faults import Found, Path, look_up
@@ -15,13 +16,22 @@ _NAMED: tuple[tuple[Path, bool], ...] = (
 )
 
 
+# What is left of a variable that is not set.
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})", re.ASCII)
+_HINTS = {"CREDENTIALS_DIRECTORY": ": systemd sets it for a unit with LoadCredential="}
+
+
 def faults_of_files(document: Document) -> list[Found]:
     named = ((path, look_up(document, path), is_secret) for path, is_secret in _NAMED)
     faults = (_fault(path, name, is_secret=is_secret) for path, name, is_secret in named if isinstance(name, str))
     return [fault for fault in faults if fault is not None]
 
 
-def _fault(path: Path, name: str, *, is_secret: bool) -> Found | None:
+def _fault(path: Path, written: str, *, is_secret: bool) -> Found | None:
+    name = os.path.expandvars(written)  # as the connection does when it opens the file
+    unset = _VARIABLE.search(name)
+    if unset is not None:
+        return Found(path, f"must not name {unset[0]}, which is not set here{_HINTS.get(unset[1] or unset[2], '')}")
     try:
         mode = os.stat(name).st_mode
     except FileNotFoundError:

@@ -56,7 +56,7 @@ def _named(path: Path, document: Mapping[str, object]) -> str:
     said = ""
     for depth, part in enumerate(path, start=1):
         if isinstance(part, str):
-            said += (", " if said.endswith(('"', "]")) else "." if said else "") + part
+            said += (", " if said.endswith(('"', "]")) else "." if said else "") + shorten(part)
             continue
         table = look_up(document, path[:depth])
         names = (table.get(key) for key in ("name", "sensor", "gtin")) if isinstance(table, Mapping) else ()

@@ -2,10 +2,15 @@
 
 import re
 import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edge_agent.config.faults import Found, Path
+
 _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_ENDLESS = re.compile(r"\d[\d_]{4000}")  # sys.get_int_max_str_digits() is 4300
+_TOO_LARGE = "must be a whole number of at most 64 bits"
 _DEEPEST = 16  # tables and arrays within one another
 _INT64 = range(-(2**63), 2**63)  # TOML 1.0, "Integer": more need not be understood, and nothing here needs it
 
@@ -45,20 +50,20 @@ class SyntaxFault:
 
 
 def parse(text: str) -> dict[str, Any] | SyntaxFault:
+    """What a text says; ``excess`` in it is not looked for."""
     try:
         document = tomllib.loads(text)
     except RecursionError:
         return SyntaxFault(None, f"must not nest tables and arrays more than {_DEEPEST} deep")
     except ValueError as error:  # TOMLDecodeError, and what int() says to thousands of digits
         return _explained(text, str(error))
-    excess = _excess(document)
-    return SyntaxFault(None, excess) if excess else document
+    return document
 
 
 def _explained(text: str, message: str) -> SyntaxFault:
     where = _WHERE.search(message)
     if where is None:
-        return SyntaxFault(None, f"not TOML: {message}")
+        return _of_digits(text) or SyntaxFault(None, f"not TOML: {message}")
     lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
     line = int(where[1] or len(lines))
     column = int(where[2] or len(lines[-1]) + 1)
@@ -81,14 +86,25 @@ def _excerpt(line: str, column: int, width: int = 100) -> str:
     return f"    {shown}\n    {' ' * (column - 1 - start)}^"
 
 
-def _excess(document: dict[str, Any]) -> str | None:
+def _of_digits(text: str) -> SyntaxFault | None:
+    """A number that Python refuses to read tells no line."""
+    found = _ENDLESS.search(text)
+    return found and SyntaxFault(text.count("\n", 0, found.start()) + 1, _TOO_LARGE)
+
+
+def excess(document: Mapping[str, Any]) -> list[Found]:
     """What TOML allows and no configuration needs, before anything below stumbles over it."""
-    level: list[Any] = [document]
+    level: list[tuple[Path, Any]] = [((), document)]
     for _ in range(_DEEPEST):
-        inner = [each for value in level for each in (value.values() if isinstance(value, dict) else value)]
-        if any(isinstance(value, int) and value not in _INT64 for value in inner):
-            return "must not contain a whole number of more than 64 bits"
-        level = [value for value in inner if isinstance(value, dict | list)]
+        inner = [((*path, key), each) for path, value in level for key, each in _items(value)]
+        found = [Found(path, _TOO_LARGE) for path, value in inner if isinstance(value, int) and value not in _INT64]
+        if found:
+            return found
+        level = [(path, value) for path, value in inner if isinstance(value, dict | list)]
         if not level:
-            return None
-    return f"must not nest tables and arrays more than {_DEEPEST} deep"
+            return []
+    return [Found((), f"must not nest tables and arrays more than {_DEEPEST} deep")]
+
+
+def _items(value: Any) -> Iterable[tuple[str | int, Any]]:
+    return value.items() if isinstance(value, dict) else enumerate(value)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
@@ -54,6 +55,7 @@ class Draft:
 
     single: dict[str, Any] = field(default_factory=dict)
     board: BoardSettings | None = None
+    board_module: Any = None  # of a board without a fault
     sensors: dict[Path, SensorSettings] = field(default_factory=dict)
     devices: dict[Path, Device] = field(default_factory=dict)
     shelves: dict[Path, ShelfSettings] = field(default_factory=dict)
@@ -124,7 +126,8 @@ def _read_board(table: Any, validator: Validator, draft: Draft) -> None:
     own = {key: value for key, value in table.items() if key != "kind"}
     settings, found = validator(module.Settings, own, ("board",), shared=("kind",))
     draft.found += found
-    draft.board = None if found else replace(board, settings=settings)
+    if not found:
+        draft.board, draft.board_module = replace(board, settings=settings), module
 
 
 def _read_sensor(path: Path, table: Any, validator: Validator, draft: Draft) -> None:
@@ -138,6 +141,7 @@ def _read_sensor(path: Path, table: Any, validator: Validator, draft: Draft) -> 
     draft.found += (fault for fault in found if fault.path[-1] in shared or fault.path[-1] not in inherited)
     module = _driver(path, table.get("driver"), draft)
     if module is None:
+        draft.found += _nearly_shared(path, table)
         return
     own = {key: value for key, value in table.items() if key not in SENSOR_KEYS}
     settings, own_found = validator(module.Settings, own, path, shared=SENSOR_KEYS)
@@ -147,6 +151,13 @@ def _read_sensor(path: Path, table: Any, validator: Validator, draft: Draft) -> 
     draft.devices[path] = Device(str(table.get("name", "")), table["driver"], settings)
     if sensor is not None:
         draft.sensors[path] = replace(sensor, settings=settings)
+
+
+def _nearly_shared(path: Path, table: Mapping[str, Any]) -> Iterator[Found]:
+    """Keys meant for ours, in a table whose driver nobody knows: any other may be the driver's own."""
+    for key in table:
+        if key not in SENSOR_KEYS and get_close_matches(key.lower(), SENSOR_KEYS, 1, cutoff=0.8):
+            yield unknown_key((*path, key), SENSOR_KEYS)
 
 
 def _driver(path: Path, name: object, draft: Draft) -> DriverModule | None:

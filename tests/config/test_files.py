@@ -128,6 +128,28 @@ def tls_tables(directory: Path, files: dict[str, int | None]) -> str:
     return "\n".join(["[mqtt]", *lines["mqtt"], "[mqtt.tls]", *lines["tls"], ""])
 
 
+def test_a_credential_of_systemd_is_looked_at_where_it_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "mqtt-password").write_text("x")
+    (tmp_path / "mqtt-password").chmod(0o400)
+    path = tmp_path / "a.toml"
+    path.write_text(f'{NODE}[mqtt]\npassword_file = "$CREDENTIALS_DIRECTORY/mqtt-password"\n')
+    assert load(path).mqtt.password_file == "$CREDENTIALS_DIRECTORY/mqtt-password"
+    path.write_text(path.read_text().replace("mqtt-password", "${CREDENTIALS_DIRECTORY}x"))
+    (fault,) = faults_of(path)
+    assert fault.right.startswith("must be a file that exists")
+
+
+@pytest.mark.parametrize("written", ["$CREDENTIALS_DIRECTORY/key", "/run/${CREDENTIALS_DIRECTORY}/key"])
+def test_a_variable_that_is_not_set_is_named(tmp_path, monkeypatch, written):
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    path = tmp_path / "a.toml"
+    path.write_text(f'{NODE}[mqtt]\npassword_file = "{written}"\n')
+    (fault,) = faults_of(path)
+    assert "CREDENTIALS_DIRECTORY" in fault.right
+    assert fault.right.endswith("which is not set here: systemd sets it for a unit with LoadCredential=")
+
+
 def test_a_directory_for_a_file_is_told(tmp_path):
     path = tmp_path / "a.toml"
     path.write_text(f'{NODE}[mqtt.tls]\nca_file = "{tmp_path}"\n')

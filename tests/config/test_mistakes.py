@@ -138,6 +138,20 @@ MISTAKES = [
     ("flat scale", "counts_per_gram = 100.0", "counts_per_gram = 0", "shelf[1].cell[1].counts_per_gram", "other"),
     ("garbled 1-Wire id", '"28-0316a2794bff"', '"28-316"', "sensor[3].device", "12 hexadecimal digits"),
     ("one pin for two wires", "clock_pin = 6", "clock_pin = 5", "sensor[5].clock_pin", "another GPIO than data_pin"),
+    # what its converter cannot have, or nobody could weigh with
+    ("counts beyond 24 bits", "counts_per_gram = 100.0", "counts_per_gram = 1e9", None, "between 0.0167 and 280 cou"),
+    ("hardly a count", "counts_per_gram = 100.0", "counts_per_gram = 1e-300", None, "60000 g, must give 1000 to 16777"),
+    ("the other way round", "counts_per_gram = 100.0", "counts_per_gram = -300", None, "-300: must be between 0.0167"),
+    ("a piece too heavy", 'name = "Apples"', 'name = "A"\npiece_g = 5e4\n[[shelf]]\nname = "b"\ncapacity_g = 4e4\n'
+     'product = "4123"\ncell = [{sensor = "scale-2", zero_counts = 0, counts_per_gram = 1}]', "shelf[2].product",
+     "piece_g = 50000 is above capacity_g = 40000"),
+    # the broker
+    ("a port behind the host", '"broker.example"', '"broker:8883"', "mqtt.host", "the port has its own key"),
+    ("a scheme before the host", '"broker.example"', '"mqtts://broker"', "mqtt.host", "without a scheme: the port has"),
+    ("a host of two lines", '"broker.example"', '"a\\nb"', "mqtt.host", "must be the name or address of the broker"),
+    ("a blank in the host", '"broker.example"', '"my broker"', "mqtt.host", "must be the name or address of the bro"),
+    ("no host", '"broker.example"', '""', "mqtt.host", '"": must be the name or address of the broker, such as'),
+    ("two dots in the host", '"broker.example"', '"a..b"', "mqtt.host", "must be the name or address of the broker"),
     # products
     ("wrong check digit", 'gtin = "4123"', 'gtin = "4006381333932"', None, 'is it "4006381333931"?'),
     ("letters in a code", 'gtin = "4123"', 'gtin = "A123"', None, "must be 4 to 14 digits"),
@@ -152,6 +166,8 @@ MISTAKES = [
     ("half a mux", "mux_address = 0x70\n", "", "sensor[4].mux_address", "mux_address and mux_channel go together"),
     ("certificate without key", 'ca_file =', 'cert_file =', "mqtt.tls.key_file", "together with its counterpart"),
     ("plain to another machine", '[mqtt.tls]\nca_file = "ca.pem"\n', "", "mqtt.tls", "(or insecure = true)"),
+    ("a capital in driver", 'driver = "sht3x"', 'Driver = "sht3x"', None, "Driver: unknown key: did you mean driver?"),
+    ("capitals in driver", 'driver = "sht3x"', 'DRIVER = "sht3x"', None, "DRIVER: unknown key: did you mean driver?"),
     # names that nobody has
     ("no such driver", 'driver = "sht3x"', 'driver = "sht31"', "sensor[1].driver", 'did you mean "sht3x"'),
     ("no such board", 'kind = "raspberry-pi"', 'kind = "raspberrypi"', "board.kind", 'did you mean "raspberry-pi"'),
@@ -193,9 +209,9 @@ ADDED = [
     ("the supply twice", MORE_SENSOR + 'driver = "power"\n[[sensor]]\nname = "p"\ndriver = "power"\nplace = "x"\n',
      "sensor[7].driver", "the board's power"),
     ("one code twice", '\n[[product]]\ngtin = "4123"\nname = "Pears"\n', "product[2].gtin", "a product of this gtin"),
-    ("two shelves of a name", '\n[[shelf]]\nname = "apples"\ncapacity_g = 9\ncell = [{sensor = "scale-2", '
+    ("two shelves of a name", '\n[[shelf]]\nname = "apples"\ncapacity_g = 9e3\ncell = [{sensor = "scale-2", '
      'zero_counts = 0, counts_per_gram = 1}]\n', "shelf[2].name", "a shelf of this name"),
-    ("a cell on two shelves", '\n[[shelf]]\nname = "pears"\ncapacity_g = 9\ncell = [{sensor = "scale", '
+    ("a cell on two shelves", '\n[[shelf]]\nname = "pears"\ncapacity_g = 9e3\ncell = [{sensor = "scale", '
      'zero_counts = 0, counts_per_gram = 1}]\n', "shelf[2].cell[1].sensor", 'a load cell of shelf "apples"'),
     ("shelf on nothing", '\n[[shelf]]\nname = "pears"\ncapacity_g = 9\ncell = []\n', "shelf[2].cell", "at least one"),
 ]  # fmt: skip
@@ -220,8 +236,9 @@ UNREADABLE = [
     ("table twice", "[node]\n[mqtt]\n[node]", 3, "this table stands above already"),
     ("backslashes", 'file = "C:\\data"', 1, "a backslash is written twice"),
     ("a control character", "a = 1\x00", 1, "not TOML"),
-    ("a number of thousands of digits", "a = 1" + "0" * 5000, None, "not TOML"),
-    ("a number of more than 64 bits", "a = 0x" + "f" * 5000, None, "64 bits"),
+    ("a number of thousands of digits", "[node]\na = 1" + "0" * 5000, 2, "64 bits"),
+    ("a number of more than 64 bits", "# 1\na = 0x" + "f" * 5000, 2, "a = 0xfff"),
+    ("a number of 65 bits in a list", '[[sensor]]\nname = "x"\npin = [1,\n18446744073709551616]', 4, "64 bits"),
     ("very deep lists", "a = " + "[" * 5000, None, "16 deep"),
     ("rather deep lists", "a = " + "[" * 20 + "]" * 20, None, "16 deep"),
     ("very deep keys", "node" + ".a" * 2000 + " = 1", None, "16 deep"),
@@ -324,3 +341,22 @@ def test_a_value_cannot_steer_the_terminal_it_is_shown_on():
     faults = faults_of(GOOD.replace('site = "s0412"', 'site = "\\u001b[31m"\n"\\u001b]0;x" = 1'))
     assert len(faults) == 2
     assert all("\x1b" not in str(fault) for fault in faults)
+
+
+def test_a_file_of_a_strange_name_cannot_steer_the_terminal_either():
+    (fault,) = check("", "\x1b[31m\0.toml")
+    assert str(fault).startswith("\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}.toml: is empty")
+
+
+@pytest.mark.parametrize("text", ["k = 1", "[node.k]", "[[k]]\nx = 1"])
+def test_a_very_long_key_is_shortened(text):
+    long = text.replace("k", "k" * 5000)
+    faults = faults_of(GOOD + long)
+    assert all(len(str(fault)) < 1000 for fault in faults)
+    assert any("kkk..." in str(fault) for fault in faults)
+
+
+def test_an_integer_beyond_64_bits_is_told_with_line_key_and_value():
+    (fault,) = faults_of(GOOD.replace("port = 8883", f"port = {2**64}"))
+    assert (fault.key, fault.place, fault.value) == ("mqtt.port", "mqtt", str(2**64))
+    assert fault.line == GOOD[: GOOD.index("port = 8883")].count("\n") + 1

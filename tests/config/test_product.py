@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.domain.product import GTIN_LENGTHS, Product, check_digit
@@ -43,7 +43,6 @@ def test_other_codes_are_refused_with_what_would_be_right(gtin, right):
     assert right in fault.right
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(GTIN_LENGTHS).flatmap(
         lambda length: st.text("0123456789", min_size=length - 1, max_size=length - 1)

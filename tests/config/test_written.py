@@ -3,7 +3,7 @@
 import tomllib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.config.faults import look_up
@@ -117,7 +117,6 @@ def toml(value: object) -> str:
             return repr(value)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_every_line_given_is_the_line_of_its_key(data):
     lines: list[str] = []

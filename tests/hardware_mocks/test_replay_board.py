@@ -124,7 +124,7 @@ def number(cell: str, low: float, high: float) -> float | None:
     return value if low <= value <= high else None
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS)
 def test_every_number_comes_back_once_and_nothing_else_becomes_one(
     tmp_path: Path, rows: list[tuple[str, str, str, str]]
@@ -315,14 +315,18 @@ def test_a_source_with_a_fault_is_refused(own: dict[str, Any], words: str) -> No
     [
         (SOURCES[:1], (AIR,), "none for air humidity"),
         (SOURCES[2:3], (PROBE, AIR), "none for air temperature, humidity"),
-        (SOURCES, (AIR, PROBE), "source.sensor = 'scale': must be the name of a [[sensor]]: air, probe"),
-        ((replace(SOURCES[2], quantity="weight"),), (PROBE,), "must be what probe measures: temperature"),
+        (SOURCES, (AIR, PROBE), "source[4].sensor = 'scale': must be the name of a [[sensor]]: air, probe"),
+        ((replace(SOURCES[2], quantity="weight"),), (PROBE,), "must be what probe measures, a ds18b20: temperature"),
         (
             (SOURCES[0], replace(SOURCES[1], where={"run": "2"})),
             (AIR,),
             "none for air temperature in the rows with run = 2",
         ),
-        (SOURCES[:2], (AIR, replace(AIR, name="other")), "two chips at 0x44 on one bus"),
+        (
+            (*SOURCES[:2], *(replace(source, sensor="other") for source in SOURCES[:2])),
+            (AIR, replace(AIR, name="other")),
+            "two chips at 0x44 on one bus",
+        ),
     ],
 )
 def test_sources_that_do_not_go_with_the_sensors_are_refused(

@@ -348,12 +348,21 @@ def test_settings_with_a_fault_are_refused(make: Callable[[], object], words: st
 @pytest.mark.parametrize(
     ("own", "words"),
     [
-        ({"shelf": (ShelfStock("s", ("nobody",)),)}, "shelf.cells = 'nobody': must be one of scale-0"),
-        ({"shelf": (ShelfStock("s", ("scale-0",), room="attic"),)}, "shelf.room = 'attic'"),
-        ({"room": (RoomSettings("r", surroundings="moon"),)}, "room.surroundings = 'moon': must be one of shop"),
-        ({"fault": (FaultSettings("unplugged", 0, sensor="nobody"),)}, "fault.sensor = 'nobody'"),
-        ({"fault": (FaultSettings("door-left-open", 0, room="attic"),)}, "fault.room = 'attic'"),
-        ({"fault": (FaultSettings("bad-checksum", 0, sensor="scale-0"),)}, "fault.kind of scale-0 = 'bad-checksum'"),
+        (
+            {"shelf": (ShelfStock("s", ("nobody",)),)},
+            "shelf[1].cells[1] = 'nobody': must be the name of a [[sensor]] that weighs: scale-0",
+        ),
+        ({"shelf": (ShelfStock("s", ("scale-0",), room="attic"),)}, "shelf[1].room = 'attic'"),
+        (
+            {"room": (RoomSettings("r", surroundings="moon"),)},
+            "room[1].surroundings = 'moon': must be the name of a room: shop",
+        ),
+        ({"fault": (FaultSettings("unplugged", 0, sensor="nobody"),)}, "fault[1].sensor = 'nobody'"),
+        ({"fault": (FaultSettings("door-left-open", 0, room="attic"),)}, "fault[1].room = 'attic'"),
+        (
+            {"fault": (FaultSettings("bad-checksum", 0, sensor="scale-0"),)},
+            "fault[1].kind = 'bad-checksum': must be what a nau7802 can suffer",
+        ),
     ],
 )
 def test_settings_that_do_not_go_with_the_sensors_are_refused(own: dict[str, Any], words: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.domain.settings import SettingsError
@@ -65,7 +65,6 @@ def test_a_room_with_people_and_defrosts_stays_what_it_is(
     step_s=st.sampled_from([0.1, 1.0, 10.0, 60.0, 3600.0]),
     doors=st.booleans(),
 )
-@settings(deadline=None)
 def test_any_step_keeps_temperatures_between_what_acts_on_them(
     kind: str, outside_c: float, outside_pct: float, begin_c: float, goods_c: float, step_s: float, doors: bool
 ) -> None:

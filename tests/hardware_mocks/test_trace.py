@@ -164,6 +164,8 @@ def test_line_ends_marks_blanks_quotes_and_packing_do_not_matter(tmp_path: Path,
         ("f.csv", b"time,temp\n", "f.csv: no column 't'; its columns are time, temp"),
         ("g.csv", b"tiem,t\n", "g.csv: no column 'time' (nearest: 'tiem')"),
         ("h.csv", "time,t".encode("utf-16"), "h.csv: the header is not UTF-8"),
+        ("i.csv", b"time,t,t\n2021-06-24 16:45:00,4,5\n", "i.csv: column 't' stands there 2 times"),
+        ("j.csv", b"time,t,time\n2021-06-24 16:45:00,4,5\n", "j.csv: column 'time' stands there 2 times"),
         ("i.csv", b"time,t\nnever,4\nalways,5\n", "i.csv: no usable row among 2; the first: i.csv, line 2: stamp"),
         ("j.csv", b"\x00\x01\x02\x03", "j.csv: no column 'time'"),
     ],
@@ -269,3 +271,16 @@ def test_a_long_trace_stays_small(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert len(trace) == 20_000
     assert kept / len(trace) < 60  # bytes a row
+
+
+def test_a_repeated_column_that_nobody_reads_does_not_matter(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "2021-06-24 16:45:00,4.5,,", header="time,t,,")
+    assert values(load([path], HASHES, [T])) == [4.5]
+
+
+def test_a_file_that_is_named_twice_is_refused_whatever_it_is_called(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "2021-06-24 16:45:00,4.5")
+    (tmp_path / "link.csv").symlink_to(path)
+    for again in (path, tmp_path / "link.csv"):
+        with pytest.raises(TraceError, match=f"{again.name}: is named twice"):
+            load([path, again], HASHES, [T])
