@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from edge_agent.cli.common import add_json, console, print_json
+from edge_agent.cli.common import add_json, console, positive_seconds, print_json
 from edge_agent.cli.exits import CliError, Exit
 from edge_agent.config import Settings, check
 from edge_agent.decide import Gathered, Memory, decide
@@ -65,7 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument(
         "--directory", metavar="DIR", default=".", help="on the disk that is to be measured (default: the current one)"
     )
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="for each figure (default: %(default)g)")
+    parser.add_argument(
+        "--seconds", type=positive_seconds, default=SECONDS, metavar="S", help="for each figure (default: %(default)g)"
+    )
     add_json(parser)
 
 

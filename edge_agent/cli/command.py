@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> Exit:
     if args.json:
         print_json({"code": result.code.value, "message": result.message, "detail": result.detail})
     elif result.detail:
-        print(f"{result.code.value}: " + ", ".join(f"{key} {value}" for key, value in result.detail.items()))
+        told = {key: value for key, value in result.detail.items() if value is not None}
+        print(f"{result.code.value}: " + ", ".join(f"{key} {value}" for key, value in told.items()))
     else:
         print(f"{result.code.value}: {result.message}")
     return Exit.OK if result.code is ResultCode.DONE else Exit.REFUSED

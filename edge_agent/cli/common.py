@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,9 +15,11 @@ from edge_agent.config import ConfigError, Settings, load
 from edge_agent.decide.memory import from_rows
 from edge_agent.domain.alarm import Alarm, AlarmState, Priority
 from edge_agent.domain.instant import Instant
+from edge_agent.domain.settings import identifier
 from edge_agent.drivers.system_clock import SystemClock
 from edge_agent.service.clockwatch import ClockWatch
 from edge_agent.service.health import LastHealth, last_health
+from edge_agent.service.refuge import in_use
 from edge_agent.storage.archive import Archive
 from edge_agent.storage.errors import StorageError
 
@@ -25,6 +28,37 @@ if TYPE_CHECKING:
 
 SYSTEM_CONFIG = "/etc/edge-agent/edge-agent.toml"
 PIPED_WIDTH = 160
+LONGEST_S = 1e9  # a timer takes no more than 9.2e9
+
+
+def positive_seconds(text: str) -> float:
+    """An argument's type.
+
+    >>> positive_seconds("2.5")
+    2.5
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= LONGEST_S:  # a NaN is not
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a number of seconds above 0, at most {LONGEST_S:.0f}")
+    return seconds
+
+
+def name_word(text: str) -> str:
+    """An argument's type: a site or a node, as it stands in topics."""
+    fault = identifier("", text)
+    if fault is not None:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be {fault.right}")
+    return text
+
+
+def folder(text: str) -> str:
+    """An argument's type: a directory, there or to be made."""
+    if os.path.exists(text) and not os.path.isdir(text):
+        raise argparse.ArgumentTypeError(f"{text}: must be a directory, and a file is there")
+    return text
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -50,8 +84,14 @@ def settings(path: str) -> Settings:
 
 
 def state_directory(of: Settings, state: str | None) -> Path:
-    """Where the agent keeps its files: --state wins."""
-    return Path(state or of.storage.directory)
+    """Where the agent keeps its files now, be it in a refuge from its card: --state wins.
+
+    Raises CliError where a file is.
+    """
+    directory = Path(state or of.storage.directory)
+    if os.path.exists(directory) and not os.path.isdir(directory):  # unlike those of Path, they never raise
+        raise CliError(Exit.CONFIG, f"storage.directory = {directory}: must be a directory, and a file is there")
+    return in_use(directory)
 
 
 @contextmanager
@@ -119,7 +159,17 @@ def duration(seconds: float | None) -> str:
 
 
 def add_state(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--state", metavar="DIR", help="the agent's files, where they are not in storage.directory")
+    parser.add_argument(
+        "--state", metavar="DIR", type=folder, help="the agent's files, where they are not in storage.directory"
+    )
+
+
+def counted(number: int, word: str, many: str = "") -> str:
+    """
+    >>> counted(1, "sensor"), counted(0, "fault"), counted(2, "shelf", "shelves")
+    ('1 sensor', '0 faults', '2 shelves')
+    """
+    return f"{number} {word if number == 1 else many or word + 's'}"
 
 
 def print_json(value: Mapping[str, Any], out: TextIO | None = None) -> None:

@@ -7,9 +7,10 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from edge_agent.cli.common import print_json
+from edge_agent.cli.common import counted, print_json
 from edge_agent.cli.exits import Exit
 from edge_agent.config import ConfigError, load
+from edge_agent.config.faults import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
@@ -29,12 +30,13 @@ def run(args: argparse.Namespace) -> Exit:
             else:
                 print(fault)
         if not args.json:
-            print(f"{len(error.faults)} fault{'s' if len(error.faults) != 1 else ''}")
+            print(counted(len(error.faults), "fault"))
         return Exit.CONFIG
     if not args.json:
         print(
-            f"{args.file}: no fault; node {settings.node.site}/{settings.node.name}, board {settings.board.kind}, "
-            f"{len(settings.sensors)} sensors, {len(settings.shelves)} shelves"
+            f"{printable(str(args.file))}: no fault; "
+            f"node {settings.node.site}/{settings.node.name}, board {settings.board.kind}, "
+            f"{counted(len(settings.sensors), 'sensor')}, {counted(len(settings.shelves), 'shelf', 'shelves')}"
         )
     return Exit.OK
 

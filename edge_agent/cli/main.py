@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 from edge_agent import __version__
@@ -68,20 +69,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser(next((word for word in words if word in COMMANDS), None)).parse_args(words)
     try:
         code = int(args.run(args))
-        if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a reader that went away can still be told from a fault of ours
+        _flush()  # here, where a reader that went away can still be told from a fault of ours
         return code
     except CliError as error:
         print(f"edge-agent: {error}", file=sys.stderr)
+        with suppress(CliError, BrokenPipeError):  # one fault is told already
+            _flush()
         return error.exit.value
     except BrokenPipeError:
-        # The reader of our output went away (`| head`): not our fault. What is still in the buffer goes nowhere, or
-        # the interpreter would complain about it when it ends.
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        _forget_output()  # the reader went away (`| head`): not our fault
         return Exit.OK.value
     except KeyboardInterrupt:
         return Exit.INTERRUPTED.value
+
+
+def _flush() -> None:
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _forget_output()
+        raise CliError(Exit.FAULT, f"standard output: {error.strerror}") from error
+
+
+def _forget_output() -> None:
+    """What is still in the buffer goes nowhere, or the interpreter would complain about it when it ends."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

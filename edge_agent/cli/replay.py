@@ -10,18 +10,20 @@ a line: at, topic, qos, retain, payload.
 
 import argparse
 import contextlib
+import io
 import logging
+import os
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from rich.console import Console
 
-from edge_agent.cli.common import print_json, settings
+from edge_agent.cli.common import folder, print_json, settings
 from edge_agent.cli.exits import CliError, Exit
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.settings import SettingsError
@@ -39,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("config", metavar="CONFIG", help='a configuration with board.kind = "replay"')
     parser.add_argument("--trace", metavar="FILE", action="append", help="CSV, or CSV in gzip; may be given again")
     parser.add_argument("--out", metavar="FILE", default="-", help="where the messages go; - is standard output")
-    parser.add_argument("--state", metavar="DIR", help="keep the agent's files (default: thrown away)")
+    parser.add_argument("--state", metavar="DIR", type=folder, help="keep the agent's files (default: thrown away)")
     parser.add_argument("--json", action="store_true", help="the summary as one JSON object, on standard error")
     parser.add_argument("--verbose", "-v", action="store_true", help="tell the recording's faults as they are played")
     parser.add_argument("--quiet", "-q", action="store_true", help="no progress and no summary")
@@ -47,11 +49,15 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
 
 def run(args: argparse.Namespace) -> Exit:
     chosen = settings(args.config)
-    for name in () if args.verbose else OF_THE_RECORDING:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    _refuse_to_overwrite(args.out, args.trace or getattr(chosen.board.settings, "files", ()))
     console = Console(stderr=True, quiet=args.quiet)
     began_s = time.monotonic()
-    with _out(args.out) as out, _directory(args.state) as directory, console.status("playing the trace") as status:
+    with (
+        _without_its_complaints(is_told=args.verbose),
+        _out(args.out) as out,
+        _directory(args.state) as directory,
+        console.status("playing the trace") as status,
+    ):
 
         def show(cycles: int, now: Instant) -> None:
             if cycles % PROGRESS_EVERY == 0:
@@ -89,17 +95,73 @@ def _tell(console: Console, summary: Summary, took_s: float, *, as_json: bool) -
         console.print(f"... and {len(summary.remarks) - SHOWN_REMARKS} more")
 
 
+def _refuse_to_overwrite(out: str, traces: Sequence[str]) -> None:
+    for trace in traces:
+        with contextlib.suppress(OSError):  # one of them is not there: whoever opens it says so
+            if out != "-" and os.path.samefile(out, trace):
+                raise CliError(Exit.USAGE, f"--out {out}: is the recording {trace} itself: name another file")
+
+
+@contextlib.contextmanager
+def _without_its_complaints(*, is_told: bool) -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in OF_THE_RECORDING]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in () if is_told else loggers:
+            logger.setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+class LateFile(io.RawIOBase):
+    """Opened with the first bytes that go into it: a trace that cannot be played empties no file.
+
+    Raises CliError where it cannot be opened or written.
+    """
+
+    def __init__(self, name: str, opened: Callable[[], BinaryIO]) -> None:
+        self._name, self._open = name, opened
+        self._file: BinaryIO | None = None
+        self._is_over = False
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any, /) -> int:
+        if self._is_over:  # told already; what is left in the buffer before us is of no use
+            return memoryview(content).nbytes
+        try:
+            if self._file is None:
+                self._file = self._open()
+            return self._file.write(content)
+        except OSError as error:
+            self._is_over = True
+            if isinstance(error, BrokenPipeError):
+                raise
+            code = Exit.USAGE if self._file is None else Exit.FAULT
+            raise CliError(code, f"{self._name}: {error.strerror}") from error
+
+    def finish(self) -> None:
+        """Of a recording without a message there is an empty file."""
+        self.write(b"")
+
+
 @contextlib.contextmanager
 def _out(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
-        yield sys.stdout.buffer
-        return
     with contextlib.ExitStack() as stack:
+        if name == "-":
+            late = LateFile("standard output", lambda: sys.stdout.buffer)
+        else:
+            late = LateFile(f"--out {name}", lambda: stack.enter_context(Path(name).open("wb", buffering=0)))
+        out = io.BufferedWriter(late)
         try:
-            file = stack.enter_context(Path(name).open("wb"))
-        except OSError as error:
-            raise CliError(Exit.USAGE, f"--out {name}: {error.strerror}") from error
-        yield file
+            yield out
+            out.flush()
+            late.finish()
+        finally:
+            out.close()
 
 
 @contextlib.contextmanager

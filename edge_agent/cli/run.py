@@ -12,7 +12,7 @@ import signal
 import threading
 from pathlib import Path
 
-from edge_agent.cli.common import add_config, add_state
+from edge_agent.cli.common import add_config, add_state, positive_seconds, state_directory
 from edge_agent.cli.common import settings as load_settings
 from edge_agent.cli.exits import CliError, Exit
 from edge_agent.config import ConfigError, load
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
     add_config(parser)
     add_state(parser)
     parser.add_argument("--table", action="store_true", help="draw a live table of shelves and climate")
-    parser.add_argument("--for", dest="for_s", type=float, metavar="S", help="stop after so many seconds")
+    parser.add_argument("--for", dest="for_s", type=positive_seconds, metavar="S", help="stop after so many seconds")
 
 
 def run(args: argparse.Namespace) -> Exit:
@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> Exit:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     first = load_settings(args.config)
+    state_directory(first, args.state)  # a wrong one is told before anything is opened
     logging.basicConfig(level=first.log.level.upper(), format=LOG_FORMAT)
     on_cycle = None
     if args.table:

@@ -1,6 +1,7 @@
 """How the agent on this machine is doing: whether it runs, what waits for the broker, what is wrong.
 
-Reads the agent's files, so it works without a broker and after the agent has died. Exit code 0 when the agent runs
+Reads the agent's files (in RAM, while the card takes no writes), so it works without a broker and after the agent has
+died. Exit code 0 when the agent runs
 and no alarm stands, 1 when an alarm stands, 4 when no agent runs here.
 
   edge-agent status --config /etc/edge-agent/edge-agent.toml

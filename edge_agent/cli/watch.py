@@ -1,5 +1,6 @@
 """Follow a node's messages at the broker: each once, in a live view; what is missing is asked for.
 
+Below the table stand the alarms, also those that only the node's health tells of because its card takes no writes.
 This is the reference consumer: it drops duplicates by (node, epoch, stream, seq), finds gaps in the numbers, and asks
 the node to send again what stays missing. Ctrl-C ends it. Exit code 0 when nothing was missing at the end, 1 when
 something still was, 5 when the broker cannot be reached.
@@ -25,7 +26,16 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from edge_agent.cli.common import add_config, add_json, console, duration, print_json, settings
+from edge_agent.cli.common import (
+    add_config,
+    add_json,
+    console,
+    duration,
+    name_word,
+    positive_seconds,
+    print_json,
+    settings,
+)
 from edge_agent.cli.exits import CliError, Exit
 from edge_agent.domain.message import Stream
 from edge_agent.domain.settings import SettingsError
@@ -43,12 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("--host", help="the broker, when there is no configuration at hand")
     parser.add_argument("--port", type=int, default=1883, help="with --host (default: %(default)s)")
     parser.add_argument("--insecure", action="store_true", help="with --host: a plain connection to another machine")
-    parser.add_argument("--site", help="default: the configuration's; with --host every site")
-    parser.add_argument("--node", help="default: the configuration's; with --host every node")
-    parser.add_argument("--for", dest="for_s", type=float, metavar="S", help="stop after so many seconds")
+    parser.add_argument("--site", type=name_word, help="default: the configuration's; with --host every site")
+    parser.add_argument("--node", type=name_word, help="default: the configuration's; with --host every node")
+    parser.add_argument("--for", dest="for_s", type=positive_seconds, metavar="S", help="stop after so many seconds")
     parser.add_argument(
         "--patience",
-        type=float,
+        type=positive_seconds,
         default=PATIENCE_S,
         metavar="S",
         help="how long a gap may stay before it is asked for (default: %(default)g)",
@@ -122,9 +132,12 @@ class View:
     def caption(self) -> str:
         error = self.listener.last_error
         said = summary(self.consumer)
-        line = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in said.items() if key != "gaps")
+        line = ", ".join(
+            f"{key.replace('_', ' ')} {value}" for key, value in said.items() if not isinstance(value, list)
+        )
+        alarms = "".join(f"\nalarm at {a['node']}: {a['alarm']} {in_short(a)}" for a in said["alarms"])
         gaps = "".join(f"\nmissing in {g['node']} {g['stream']}: {g['first']} to {g['last']}" for g in said["gaps"][:5])
-        return (f"no connection: {error}\n" if error else "") + line + gaps
+        return (f"no connection: {error}\n" if error else "") + line + alarms + gaps
 
 
 def run(args: argparse.Namespace) -> Exit:
@@ -170,7 +183,9 @@ def _wanted(args: argparse.Namespace) -> tuple[MqttSettings, str, str]:
     try:
         mqtt = MqttSettings(host=args.host, port=args.port, insecure=args.insecure)
     except SettingsError as error:
-        raise CliError(Exit.USAGE, f"{error} (here: --insecure, or --config with TLS)") from error
+        is_plain = any(fault.key == "tls" for fault in error.faults)
+        hint = " (here: --insecure, or --config with TLS)" if is_plain else ""
+        raise CliError(Exit.USAGE, f"{error}{hint}") from error
     return mqtt, args.site or "+", args.node or "+"
 
 
@@ -230,6 +245,11 @@ def summary(consumer: CountingConsumer) -> dict[str, Any]:
         "asked_for": consumer.asked,
         "told_dropped": consumer.dropped(),
         "not_understood": counts[Kind.GARBAGE],
+        "alarms": [
+            {"site": base.split("/")[2], "node": base.split("/")[3], "stream": Stream.ALARM.value}
+            | {key: alarm.get(key) for key in ("alarm", "priority", "state", "since", "message")}
+            for base, alarm in consumer.alarms()
+        ],
         "gaps": [asdict(source) | {"first": first, "last": last} for source, first, last in missing],
     }
 

@@ -152,6 +152,11 @@ def wait_for(happened: Callable[[], object], what: str, timeout_s: float = 20.0)
 
 
 @pytest.fixture(scope="session")
+def wait() -> Callable[..., None]:
+    return wait_for
+
+
+@pytest.fixture(scope="session")
 def broker(tmp_path_factory) -> Iterator[int]:
     """The port of a real Mosquitto."""
     if MOSQUITTO is None:

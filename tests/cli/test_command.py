@@ -27,6 +27,12 @@ def test_a_tare_sets_aside_what_lies_there(call, at_rest) -> None:
     assert answer["detail"]["tare_g"] > 1000
 
 
+def test_what_nobody_knows_is_not_told(call, at_rest) -> None:
+    told = call("tare", "shelf-1", "--config", at_rest)
+    assert told.out.startswith("done: shelf shelf-1, gross_g ")
+    assert "None" not in told.out
+
+
 def test_a_container_of_known_weight_is_set_aside(call, at_rest) -> None:
     (answer,) = call("tare", "shelf-1", "--container-g", 350.5, "--config", at_rest, "--json").json
     assert answer["detail"]["tare_g"] == 350.5

@@ -33,6 +33,12 @@ def test_every_fault_is_told_at_once(call, with_faults) -> None:
     assert told.lines[-1] == f"{len(told.lines) - 1} faults"
 
 
+def test_one_sensor_is_not_sensors(call, tmp_path) -> None:
+    path = tmp_path / "one.toml"
+    path.write_text('[node]\nsite = "s"\nname = "n"\n[[sensor]]\nname = "power"\ndriver = "power"\n')
+    assert call("config", "check", path).out.endswith("board raspberry-pi, 1 sensor, 0 shelves\n")
+
+
 def test_faults_as_json_name_file_line_and_key(call, with_faults) -> None:
     told = call("config", "check", with_faults, "--json")
     assert told.code == Exit.CONFIG

@@ -1,6 +1,7 @@
 """`replay`: a recording through the whole agent, as a person plays it."""
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -171,3 +172,60 @@ def test_a_reader_that_goes_away_is_no_fault(config, tmp_path) -> None:
     process.stderr.close()
     assert process.wait(30) == Exit.OK, err
     assert err == b""
+
+
+@pytest.mark.parametrize("way", ["itself", "a link", "as configured"])
+def test_the_recording_is_never_written_over(call, config, trace, tmp_path, way) -> None:
+    out, words = trace, ("--trace", trace)
+    if way == "a link":
+        out = tmp_path / "link.csv"
+        out.hardlink_to(trace)
+    elif way == "as configured":
+        config.write_text(config.read_text().replace('missing = ["###"]', f'missing = ["###"]\ntrace = "{trace}"'))
+        words = ()
+    told = call("replay", config, *words, "--out", out)
+    assert told.code == Exit.USAGE
+    assert f"--out {out}: is the recording {trace} itself" in told.err
+    assert trace.read_text() == TRACE
+
+
+def test_a_trace_that_cannot_be_played_leaves_the_file_of_the_messages_alone(call, config, tmp_path) -> None:
+    out = tmp_path / "messages.jsonl"
+    out.write_text("of yesterday")
+    assert call("replay", config, "--trace", tmp_path / "none.csv", "--out", out).code == Exit.BAD_TRACE
+    assert out.read_text() == "of yesterday"
+
+
+def test_a_trace_given_twice_is_refused(call, config, trace) -> None:
+    told = call("replay", config, "--trace", trace, "--trace", trace)
+    assert told.code == Exit.BAD_TRACE
+    assert "is named twice" in told.err
+
+
+@pytest.mark.parametrize("words", [("--out", "/dev/full"), ()], ids=["--out", "standard output"])
+def test_a_full_disk_is_told_in_one_line(config, trace, words) -> None:
+    command = [sys.executable, "-m", "edge_agent.cli.main", "replay", str(config), "--trace", str(trace), "-q", *words]
+    with open("/dev/full", "wb") as full:
+        told = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert told.returncode == Exit.FAULT
+    assert told.stderr == f"edge-agent: {' '.join(words) or 'standard output'}: No space left on device\n"
+
+
+def test_what_the_board_refuses_the_check_tells_by_line(call, config, trace) -> None:
+    config.write_text(config.read_text().replace('"temperature"', '"counts"'))
+    checked, played = call("config", "check", config), call("replay", config, "--trace", trace)
+    assert (checked.code, played.code) == (Exit.CONFIG, Exit.CONFIG)
+    assert checked.lines[0] in played.err
+    assert 'line 12: board.source "cold-room": quantity = "counts": must be what cold-room measures' in played.err
+
+
+def test_a_file_where_the_state_is_to_be_is_told(call, config, trace) -> None:
+    told = call("replay", config, "--trace", trace, "--state", trace)
+    assert told.code == Exit.USAGE
+    assert "trace.csv: must be a directory, and a file is there" in told.err
+
+
+def test_the_log_is_as_loud_afterwards_as_before(call, config, trace) -> None:
+    before = logging.getLogger("hardware_mocks.replay_board").level
+    call("replay", config, "--trace", trace, "--quiet")
+    assert logging.getLogger("hardware_mocks.replay_board").level == before

@@ -1,6 +1,7 @@
 """`status`: from the agent's files, alive or not."""
 
 import json
+import re
 
 import pytest
 
@@ -9,6 +10,9 @@ from edge_agent.cli.status import state
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Message, Stream
 from edge_agent.service.health import LastHealth, health_row, last_health
+from edge_agent.storage.database import Database
+from edge_agent.storage.inbox import APPLICATION_ID
+from edge_agent.storage.migrations import AGENT
 
 
 def test_a_live_agent_without_an_alarm_is_well(call, live) -> None:
@@ -67,6 +71,14 @@ def test_the_state_directory_can_be_named(call, healthy, unused) -> None:
     assert told.json[0]["streams"]["telemetry"]["rows"] > 0
 
 
+@pytest.mark.parametrize("command", ["run", "status", "sensors", "tare"])
+def test_a_file_in_the_place_of_the_directory_is_told(call, unused, command) -> None:
+    (unused.parent / "state").touch()
+    told = call(command, *(("shelf-1",) if command == "tare" else ()), "--config", unused)
+    assert told.code == Exit.CONFIG
+    assert f"storage.directory = {unused.parent / 'state'}: must be a directory, and a file is there" in told.err
+
+
 def test_a_damaged_file_is_a_fault_in_words(call, healthy, elsewhere) -> None:
     config = elsewhere(healthy)
     file = config.parent / "state" / "agent.db"
@@ -75,6 +87,19 @@ def test_a_damaged_file_is_a_fault_in_words(call, healthy, elsewhere) -> None:
     assert told.code in (Exit.FAULT, Exit.NO_AGENT)
     assert "agent.db" in told.err
     assert "Traceback" not in told.err
+
+
+@pytest.mark.parametrize("tables", [False, True], ids=["of zero bytes", "with tables and no data"])
+def test_a_file_that_a_power_cut_left_unbegun_is_told(call, unused, tables) -> None:
+    file = unused.parent / "state" / "agent.db"
+    file.parent.mkdir()
+    file.touch()
+    if tables:
+        Database.open(file, AGENT, APPLICATION_ID).close()
+    told = call("status", "--config", unused)
+    assert told.code == Exit.NO_AGENT
+    assert re.search(r"agent.db: (is empty|holds nothing yet); the agent begins it when it next runs", told.err)
+    assert tables or file.stat().st_size == 0, "looking makes nothing"
 
 
 HOUR_MS = 3_600_000
