@@ -1,26 +1,34 @@
 """A disk that fills up, a file that is damaged, a card that refuses writes: under the running agent."""
 
+import json
+import shutil
 import sqlite3
 import struct
 import tempfile
 import time
 from argparse import Namespace
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 from signal import SIGTERM
 
-from chaos_parts.children import comes_true, wait_for
+from chaos_parts.children import comes_true
+from chaos_parts.committed import Committed
 from chaos_parts.figures import Figure, skipped, yes
 from chaos_parts.filesystems import Ballast, card, free_bytes, is_root, refusing_writes, tmpfs
+from chaos_parts.judge import Verdict
 from chaos_parts.rig import AIR_SENSORS, NODE, SHELVES, Rig
 from chaos_parts.scene import Act, Say, Scene, life_figures, perform, scene, verdict_figures
 from edge_agent.domain.instant import ClockState, Instant
+from edge_agent.domain.message import Message, Stream
 from edge_agent.domain.reading import Channel, Reading, Sample
+from edge_agent.service.keeper import REFUGE_AFTER_S
+from edge_agent.service.refuge import refuges_of
+from edge_agent.service.run import LOOK_FOR_THE_CARD_S
 from edge_agent.storage.inbox import FILE_NAME
 from edge_agent.storage.reserve import RESERVE_BYTES
 from edge_agent.storage.settings import StorageSettings
@@ -172,6 +180,7 @@ def _corrupt_at_start(folder: Path, times: Times) -> list[Figure]:
             scales = _scales(found)
             found.stop_agent()
             epoch = found.committed.epoch
+            waited = len(found.committed.rows.keys() - found.witness.identities())
             garble(place / "state" / FILE_NAME, number, keep=keep)
             mark = found.witness.mark()
             found.start_agent()
@@ -180,6 +189,7 @@ def _corrupt_at_start(folder: Path, times: Times) -> list[Figure]:
             scales_after = _scales(found)
             verdict = found.finish()
             figures += [
+                Figure(f"{name}: rows that waited in it, of which no page is sound", waited, "rows"),
                 Figure(f"{name}: set aside", _set_aside(place / "state"), "files", "1"),
                 Figure(f"{name}: measuring and telling", yes(told), "", "yes"),
                 Figure(f"{name}: a new epoch", yes(found.committed.epoch not in ("", epoch)), "", "yes"),
@@ -199,6 +209,7 @@ def _corrupt_at_run(folder: Path, times: Times) -> list[Figure]:
         found.catch_up(20)
         epoch = found.committed.epoch
         agent, mark = found.agent, found.witness.mark()
+        waited = len(found.committed.rows.keys() - found.witness.identities())
         for file in (state / FILE_NAME, state / f"{FILE_NAME}-wal"):
             garble(file, 1)
         noticed = comes_true(lambda: _set_aside(state) == 1, 60)
@@ -209,6 +220,7 @@ def _corrupt_at_run(folder: Path, times: Times) -> list[Figure]:
         # What was committed after the last look, and told, is in the file that was destroyed.
         verdict = found.finish(unknown=epoch)
         return [
+            Figure(f"{name}: rows that waited in it, of which no page is sound", waited, "rows"),
             Figure(f"{name}: set aside", yes(noticed), "", "yes"),
             Figure(f"{name}: the process went on", yes(is_running), "", "yes"),
             Figure(f"{name}: told under a new epoch", yes(told), "", "yes"),
@@ -222,25 +234,45 @@ def _corrupt_at_run(folder: Path, times: Times) -> list[Figure]:
 
 def _corrupt_backlog(folder: Path, times: Times) -> list[Figure]:
     """A page of what waits for the broker is damaged under the agent: it shows when it is to be told."""
-    name = "damaged backlog"
+    return _backlog_damaged("damaged backlog", folder, ("telemetry",))
+
+
+def _corrupt_ledger(folder: Path, times: Times) -> list[Figure]:
+    """The same of the stock events that wait, with the alarms and the telemetry behind them."""
+    return _backlog_damaged("damaged ledger", folder, ("outbox_event",))
+
+
+def _corrupt_backlog_at_start(folder: Path, times: Times) -> list[Figure]:
+    """Pages of both, damaged by the power cut that ended the agent: the file's own tables must tell what waits."""
+    return _backlog_damaged("damaged backlog at start", folder, ("telemetry", "outbox_event"), at_start=True)
+
+
+def _backlog_damaged(name: str, folder: Path, tables: Sequence[str], *, at_start: bool = False) -> list[Figure]:
+    """One page of each table is garbled; what waited in all the others must arrive, in whichever epoch."""
     state = folder / "state"
-    waiting = _fill_backlog(state)
+    file = state / FILE_NAME
+    _fill_backlog(state)
+    waiting = Committed()
+    waiting.look(state)
+    on_pages = {table: rows_on(file, quarter_leaf(file, table)) for table in tables}
     with scene(folder / "scene", rig=Rig(folder, 0, interval_s=INTERVAL_S, state=state)) as found:
         found.broker.stop(SIGTERM)
-        agent = found.start_agent()
-        page = quarter_leaf(state / FILE_NAME, "telemetry")
-        garble(state / FILE_NAME, 1, keep=page.start, spare=(state / FILE_NAME).stat().st_size - page.stop)
+        if at_start:
+            _cut_power(file)
+            _garble_leaves(file, tables)
+            agent = found.start_agent()
+        else:
+            agent = found.start_agent()
+            _garble_leaves(file, tables)
         found.broker.start()
         found.witness.listen_anew()
-        wait_for(lambda: found.backlog(0), 60, "the first message of backlog")
-        epoch = found.backlog(0)[0].body["epoch"]
         began_s = time.monotonic()
         noticed = comes_true(lambda: _set_aside(state) == 1, 45)
         noticed_s = time.monotonic() - began_s
-        told = noticed and comes_true(lambda: any(heard.body["epoch"] != epoch for heard in found.live(0)), 15)
+        told = noticed and comes_true(lambda: any(h.body["epoch"] != waiting.epoch for h in found.live(0)), 15)
         is_alarmed = noticed and comes_true(lambda: found.heard_alarm("storage-corrupt", "unacknowledged"), 10)
         figures = [
-            Figure(f"{name}: rows waiting for the broker", waiting, "rows", ">= 10000"),
+            Figure(f"{name}: rows waiting for the broker", len(waiting.rows), "rows", ">= 10000"),
             Figure(f"{name}: set aside", yes(noticed), "", "yes"),
             Figure(f"{name}: set aside after", round(noticed_s, 1), "s"),
             Figure(f"{name}: the process went on", yes(agent.is_running), "", "yes"),
@@ -250,22 +282,107 @@ def _corrupt_backlog(folder: Path, times: Times) -> list[Figure]:
         if not noticed:
             found.lose_agent()
             return figures
-        verdict = found.finish(unknown=epoch)
-        with_it = waiting - sum(identity.epoch == epoch for identity in found.witness.identities())
-        figures.append(Figure(f"{name}: rows lost with the file", with_it, "rows"))
+        comes_true(lambda: sum(_missing(waiting, found).values()) <= sum(map(len, on_pages.values())), 90)
+        if "telemetry" in on_pages:  # the node tells once a minute what nobody will get
+            comes_true(lambda: _told_dropped(found), 75)
+        figures += _salvage_figures(name, waiting, found, on_pages)
+        verdict = _with_salvaged(found.finish(unknown=waiting.epoch), waiting, found)
         return [*figures, *verdict_figures(name, verdict, at_least=10), *life_figures(name, found)]
 
 
-def _fill_backlog(state: Path) -> int:
-    """More rows of an earlier boot than SQLite keeps in its memory."""
+def _salvage_figures(name: str, waiting: Committed, found: Scene, on_pages: Mapping[str, Set[int]]) -> Iterator[Figure]:
+    """By stream: what stood in sound pages and how much of it arrived; what is lost may have stood in the garbled."""
+    missing = _missing(waiting, found)
+    for stream in ("event", "alarm", "telemetry"):
+        table = stream if stream == "telemetry" else f"outbox_{stream}"
+        rows = sum(identity.stream == stream for identity in waiting.rows)
+        on_garbled = len(on_pages.get(table, ()))
+        lost, sound = missing[stream], rows - on_garbled
+        yield Figure(f"{name}: {stream} rows that waited in sound pages", sound, "rows", ">= 100")
+        yield Figure(f"{name}: {stream} rows that waited in the garbled page", on_garbled, "rows")
+        yield Figure(f"{name}: {stream} rows that arrived", rows - lost, "rows", f">= {sound}")
+        yield Figure(f"{name}: {stream} rows lost", lost, "rows", f"<= {on_garbled}" if on_garbled else "0")
+
+
+def _missing(waiting: Committed, found: Scene) -> Counter[str]:
+    """Rows that waited and arrived in no epoch, by stream: told apart by what they say, and when."""
+    heard = {(arrival.identity.stream, arrival.told.content) for arrival in found.witness.arrivals()}
+    return Counter(key.stream for key, row in waiting.rows.items() if (key.stream, row.content) not in heard)
+
+
+def _told_dropped(found: Scene) -> list[tuple[str, str, int, int]]:
+    return [
+        (heard.body["epoch"], heard.body["stream"], gap["first"], gap["last"])
+        for heard in found.witness.heard("hist/")
+        for gap in heard.body.get("dropped", ())
+    ]
+
+
+def _with_salvaged(verdict: Verdict, waiting: Committed, found: Scene) -> Verdict:
+    """What waited is told from the damaged file and is not in the new one; what cannot be read is told as dropped."""
+    waited = {(key.stream, row.content) for key, row in waiting.rows.items()}
+    arrivals = {
+        arrival.identity: (arrival.identity.stream, arrival.told.content) for arrival in found.witness.arrivals()
+    }
+    dropped = _told_dropped(found)
+    gaps = [
+        gap
+        for gap in verdict.gaps
+        if not any((gap.epoch, gap.stream) == (e, s) and first <= gap.seq <= last for e, s, first, last in dropped)
+    ]
+    return replace(verdict, phantoms=[key for key in verdict.phantoms if arrivals[key] not in waited], gaps=gaps)
+
+
+def _fill_backlog(state: Path) -> None:
+    """More rows of an earlier boot than SQLite keeps in its memory: telemetry, stock events, alarms."""
     rows, wall_ms = 40_000, round(time.time() * 1000) - 86_400_000
     instants = [Instant(n * 1000, wall_ms + n * 1000, "earlier", ClockState.UNSYNCED) for n in range(rows)]
     channel = Channel("air-0", "temperature")
     samples = [Sample("air-0", at, (Reading(channel, 4.0 + at.mono_ms % 977 / 1000, at),)) for at in instants]
     with closing(Store.open(StorageSettings(directory=str(state)), NODE, instants[0])) as store:
         for first in range(0, rows, 1000):
-            store.commit(samples[first : first + 1000])
-    return rows
+            at = instants[first : first + 1000]
+            messages = [message for each in at[::8] for message in _messages(each)]
+            store.commit(samples[first : first + 1000], messages)
+
+
+def _messages(at: Instant) -> list[Message]:
+    """A stock event, and now and then a change of an alarm."""
+    note = "x" * 300  # so that all of them are more than SQLite's memory too
+    event = json.dumps({"shelf": SHELVES[0], "kind": "count", "source": f"waited-{at.mono_ms}", "note": note})
+    found = [Message(Stream.EVENT, f"event/{SHELVES[0]}", event.encode(), at)]
+    if at.mono_ms % 200_000 == 0:
+        state = "normal" if at.mono_ms % 400_000 else "unacknowledged"
+        alarm = json.dumps({"alarm": "sensor-old", "state": state, "message": f"waited {at.mono_ms}"})
+        found.append(Message(Stream.ALARM, "alarm/sensor-old", alarm.encode(), at, retain=True))
+    return found
+
+
+def _cut_power(file: Path) -> None:
+    """The file says that the agent was not stopped."""
+    with closing(sqlite3.connect(file)) as plain, plain:
+        plain.execute("UPDATE state SET value = '1' WHERE key = 'running'")
+
+
+def _garble_leaves(file: Path, tables: Sequence[str]) -> None:
+    pages = [quarter_leaf(file, table) for table in tables]
+    for number, page in enumerate(pages, 1):
+        garble(file, number, keep=page.start, spare=file.stat().st_size - page.stop)
+
+
+def rows_on(file: Path, page: range) -> set[int]:
+    """The numbers of a leaf's rows."""
+    raw = file.read_bytes()[page.start : page.stop]
+    places = struct.unpack_from(f">{struct.unpack_from('>H', raw, 3)[0]}H", raw, 8)
+    return {_varint(raw, _varint(raw, place)[1])[0] for place in places}
+
+
+def _varint(raw: bytes, at: int) -> tuple[int, int]:
+    """Its value, and where it ends."""
+    number = 0
+    while raw[at] & 0x80:
+        number, at = number << 7 | raw[at] & 0x7F, at + 1
+    return number << 7 | raw[at], at + 1
 
 
 def quarter_leaf(file: Path, table: str) -> range:
@@ -294,19 +411,27 @@ def _set_aside(state: Path) -> int:
 # --- refusing writes ------------------------------------------------------------------------------------------------
 
 
+def _standing(found: Scene) -> set[str]:
+    """The alarms that the reference consumer knows of, by their own messages or by health."""
+    return {alarm["alarm"] for _, alarm in found.witness.consumer.alarms()}
+
+
 def _read_only(folder: Path, times: Times) -> list[Figure]:
-    """The kernel made the card read-only. No file system comes back from that without a restart."""
+    """The kernel made the card read-only; it is mended, and the agent started again."""
     name = "card read-only"
     with card(folder / "card") as disk, _running(folder, disk.folder / "state", times) as found:
         found.catch_up(20)
         rows = len(found.committed.rows)
+        mark, failed_s = found.witness.mark(), time.monotonic()
         disk.fail()
-        mark = found.witness.mark()
+        alarmed = comes_true(lambda: "storage" in _standing(found), 20)
+        alarmed_after_s = round(time.monotonic() - failed_s, 1)
         said = comes_true(lambda: found.heard_fault("takes no data"), 20)
         time.sleep(times.fault_s)
         health = found.witness.heard("health", mark)[-1:]
         good = [point for heard in health for point in heard.body["points"].values() if not point["fault"]]
         is_running = found.agent is not None and found.agent.is_running
+        own_words = len(found.witness.heard("alarm/storage", mark))
         found.lose_agent()
         disk.pull()
         disk.mend()
@@ -315,10 +440,122 @@ def _read_only(folder: Path, times: Times) -> list[Figure]:
         verdict = found.finish()
         return [
             Figure(f"{name}: rows before", rows, "rows", ">= 10"),
+            Figure(f"{name}: the consumer knows of the alarm", yes(alarmed), "", "yes"),
+            Figure(f"{name}: the consumer knows of the alarm after", alarmed_after_s, "s", "<= 5"),
+            Figure(f"{name}: messages of the alarm itself", own_words, "messages", "0"),
             Figure(f"{name}: named among the health's faults", yes(said), "", "yes"),
             Figure(f"{name}: sensors measuring well meanwhile", len(good), "sensors", f">= {AIR_SENSORS}"),
             Figure(f"{name}: the agent went on", yes(is_running), "", "yes"),
             *verdict_figures(name, verdict, at_least=rows),
+            *life_figures(name, found),
+        ]
+
+
+def _read_only_for_good(folder: Path, times: Times) -> list[Figure]:
+    """The kernel made the card read-only, and nobody comes: what is measured goes on being told, from RAM."""
+    name = "card read-only for good"
+    with card(folder / "card") as disk, _running(folder, disk.folder / "state", times) as found:
+        found.catch_up(20)
+        agent, epoch, scales = found.agent, found.committed.epoch, _scales(found)
+        mark, failed_s = found.witness.mark(), time.monotonic()
+        disk.fail()
+        told = comes_true(lambda: any(h.body["epoch"] != epoch for h in found.live(mark)), REFUGE_AFTER_S + 30)
+        told_s = time.monotonic() - failed_s
+        is_alarmed = comes_true(lambda: found.heard_alarm("storage", "unacknowledged"), 10)
+        scales_after = _scales(found)
+        time.sleep(times.fault_s)
+        is_running = agent is not None and agent.is_running
+        comes_true(lambda: bool(found.backlog(mark)), 10)
+        silence_s = round(longest_silence_s(found), 2)
+        found.lose_agent()
+        left = refuges_of(found.rig.state_folder)
+        for directory in left:
+            shutil.rmtree(directory)
+        return [
+            Figure(f"{name}: telling what it measures again after", round(told_s), "s", f"<= {REFUGE_AFTER_S + 15}"),
+            Figure(f"{name}: telling what it measures", yes(told), "", "yes"),
+            Figure(f"{name}: alarm told by its own message", yes(is_alarmed), "", "yes"),
+            Figure(f"{name}: tare and zero survive", yes(scales_after == scales and TARE_G in scales), "", "yes"),
+            Figure(f"{name}: the process went on", yes(is_running), "", "yes"),
+            Figure(f"{name}: places in RAM", len(left), "places", "1"),
+            Figure(f"{name}: longest silence of a sensor", silence_s, "s", "<= 5"),
+            Figure(f"{name}: unhandled errors in the log", found.tracebacks, "tracebacks", "0"),
+        ]
+
+
+def _remounted(folder: Path, times: Times) -> list[Figure]:
+    """The kernel made the card read-only; somebody mounts it anew under the running agent."""
+    name = "card mounted anew"
+    with card(folder / "card") as disk, _running(folder, disk.folder / "state", times) as found:
+        found.catch_up(20)
+        disk.fail()
+        said = comes_true(lambda: found.heard_fault("takes no data"), 20)
+        time.sleep(times.fault_s)
+        disk.pull(lazily=True)
+        is_free = comes_true(disk.is_free, 20)
+        if is_free:
+            disk.mend()
+        again_s = time.monotonic()
+        recovered = is_free and comes_true(lambda: found.live_after(again_s + 1), 30)
+        is_running = found.agent is not None and found.agent.is_running
+        if not recovered:
+            found.lose_agent()
+            return [Figure(f"{name}: let go of ({yes(is_free)}), and telling again without a restart", "no", "", "yes")]
+        recovered_s = time.monotonic() - again_s
+        found.catch_up(20)
+        verdict = found.finish()
+        return [
+            Figure(f"{name}: named among the health's faults", yes(said), "", "yes"),
+            Figure(f"{name}: the agent went on", yes(is_running), "", "yes"),
+            Figure(f"{name}: telling again without a restart", yes(recovered), "", "yes"),
+            Figure(f"{name}: telling again after", round(recovered_s, 1), "s", "<= 15"),
+            Figure(f"{name}: longest silence of a sensor", round(longest_silence_s(found), 2), "s", "<= 5"),
+            *verdict_figures(name, verdict, at_least=50),
+            *life_figures(name, found),
+        ]
+
+
+def _start_read_only(folder: Path, times: Times) -> list[Figure]:
+    """As after a reboot with a card at its end; then the card takes writes again."""
+    name = "start on a read-only card"
+    with card(folder / "card") as disk, _running(folder, disk.folder / "state", times) as found:
+        found.catch_up(20)
+        scales, epoch = _scales(found), found.committed.epoch
+        found.stop_agent()
+        disk.set_read_only()
+        mark, asked_s = found.witness.mark(), time.monotonic()
+        agent = found.start_agent()
+        ready_s = time.monotonic() - asked_s
+        told = comes_true(lambda: any(heard.body["epoch"] != epoch for heard in found.live(mark)), 20)
+        is_alarmed = comes_true(lambda: found.heard_alarm("storage", "unacknowledged"), 10)
+        in_ram = {heard.body["epoch"] for heard in found.live(mark)} - {epoch}
+        scales_after = _scales(found)
+        found.staff.ask("tare", {"shelf": SHELVES[0], "tare_g": TARE_G + 1}, 30)
+        time.sleep(times.fault_s)
+        disk.set_read_only(False)
+        again_s = time.monotonic()
+        back = comes_true(lambda: any(h.body["epoch"] == epoch for h in found.live(mark)), LOOK_FOR_THE_CARD_S + 30)
+        back_s = time.monotonic() - again_s
+        tare_g, _ = _scales(found)
+        is_running = agent.is_running
+        is_normal = times.normal_s and comes_true(lambda: found.heard_alarm("storage", "normal"), times.normal_s)
+        found.catch_up(20)
+        verdict = found.finish(unknown=next(iter(in_ram), ""))
+        return [
+            Figure(f"{name}: ready after", round(ready_s, 2), "s"),
+            Figure(f"{name}: measuring and telling", yes(told), "", "yes"),
+            Figure(f"{name}: epochs of what was kept in RAM", len(in_ram), "epochs", "1"),
+            Figure(f"{name}: alarm told", yes(is_alarmed), "", "yes"),
+            Figure(f"{name}: tare and zero survive", yes(scales_after == scales and TARE_G in scales), "", "yes"),
+            Figure(f"{name}: keeping data on the card again", yes(back), "", "yes"),
+            Figure(
+                f"{name}: keeping data on the card again after", round(back_s), "s", f"<= {LOOK_FOR_THE_CARD_S + 5}"
+            ),
+            Figure(f"{name}: the process went on", yes(is_running), "", "yes"),
+            Figure(f"{name}: the tare made meanwhile is on the card", yes(tare_g == TARE_G + 1), "", "yes"),
+            Figure(f"{name}: places in RAM left behind", len(refuges_of(found.rig.state_folder)), "places", "0"),
+            *([Figure(f"{name}: alarm back to normal", yes(is_normal), "", "yes")] if times.normal_s else []),
+            *verdict_figures(name, verdict, at_least=50),
             *life_figures(name, found),
         ]
 
@@ -352,7 +589,12 @@ ACTS = {
     "corrupt-at-start": _corrupt_at_start,
     "corrupt-at-run": _corrupt_at_run,
     "corrupt-backlog": _corrupt_backlog,
+    "corrupt-ledger": _corrupt_ledger,
+    "corrupt-backlog-at-start": _corrupt_backlog_at_start,
     "read-only": _read_only,
+    "read-only-for-good": _read_only_for_good,
+    "remounted": _remounted,
+    "start-read-only": _start_read_only,
     "refusing": _refusing,
 }
-NEED_ROOT = ("full", "brim", "read-only", "refusing")
+NEED_ROOT = ("full", "brim", "read-only", "read-only-for-good", "remounted", "start-read-only", "refusing")

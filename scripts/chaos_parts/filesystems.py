@@ -59,8 +59,18 @@ class Card:
             return
         raise CampaignError(f"{self.folder} takes writes although it was aborted")
 
-    def pull(self) -> None:
-        run("umount", self.folder)
+    def set_read_only(self, is_read_only: bool = True) -> None:
+        """As a person may, while no file is open for writing; it can be taken back."""
+        run("mount", "-o", f"remount,{'ro' if is_read_only else 'rw'}", self.folder)
+
+    def pull(self, *, lazily: bool = False) -> None:
+        """``lazily``: though files are open on it. Then it is busy until the last of them is closed."""
+        run("umount", *(["--lazy"] if lazily else []), self.folder)
+
+    def is_free(self) -> bool:
+        """Nobody holds it, and it can be mounted anew."""
+        found = subprocess.run(["losetup", "-j", str(self._image)], capture_output=True, text=True, check=True)
+        return not found.stdout
 
     def mend(self) -> None:
         """As at the next boot: the journal is played back before the card is mounted."""
@@ -81,8 +91,11 @@ def card(folder: Path) -> Iterator[Card]:
 
 @contextmanager
 def refusing_writes(folder: Path) -> Iterator[None]:
-    """Every file in it, and the folder itself, refuse writes, also through files that are open (ext4 since 5.3)."""
-    held = [folder, *(path for path in folder.iterdir() if path.is_file())]
+    """Every file in it, and the folder itself, refuse writes, also through files that are open (ext4 since 5.3).
+
+    But SQLite's shared memory: a card that turns read-only lets mapped memory be written, an immutable file kills.
+    """
+    held = [folder, *(path for path in folder.iterdir() if path.is_file() and not path.name.endswith("-shm"))]
     run("chattr", "+i", *held)
     try:
         yield

@@ -55,6 +55,7 @@ class Link:
     last_error: str | None = None
     ping_refusal: str | None = None
     is_running = True
+    unheard = 0
 
     def __init__(self, connection: SimulatedConnection) -> None:
         self._connection = connection
