@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Protocol
 
 from edge_agent import __version__
 from edge_agent.config import Settings
-from edge_agent.decide import Memory, Plan, SensorPlan
+from edge_agent.decide import Calibrated, Memory, Plan, SensorPlan
 from edge_agent.decide.memory import from_rows
 from edge_agent.domain.command import Verb
 from edge_agent.domain.instant import Instant
@@ -27,7 +27,7 @@ from edge_agent.service.clockwatch import ClockWatch
 from edge_agent.service.keeper import Keeper
 from edge_agent.service.panel import Panel, open_panel
 from edge_agent.service.polling import Polled
-from edge_agent.service.scales import calibrated, mirror
+from edge_agent.service.scales import History, calibrated, histories, keep, mirror
 from edge_agent.storage.settings_file import SettingsFile
 from edge_agent.storage.store import Store
 
@@ -80,6 +80,7 @@ class Parts:
     connection: Connection
     publisher: Publisher
     corrupt_files: tuple[str, ...] = ()
+    calibrations: Mapping[str, History] = field(default_factory=dict)  # by shelf, with those done since the start
     closing: list[Callable[[], None]] = field(default_factory=list)
 
     def close(self) -> None:
@@ -139,6 +140,12 @@ def _build(
     panel = open_panel(settings.panel.identify_led_pin, board)
     closing.append(panel.close)
     keeper = Keeper(store, batch_s)
+    known = histories(settings.shelves, settings_file)
+
+    def keep_calibration(asked: Calibrated, at: Instant) -> None:
+        keep(settings_file, asked, at)
+        known.update(histories(settings.shelves, settings_file))
+
     agent = Agent(
         plan_of(settings, is_recording=board.moments() is not None),
         memory,
@@ -148,12 +155,13 @@ def _build(
         check_reload,
         mirror(settings_file),
         publisher.reopen,
+        keep_calibration,
     )
     polled = open_sensors(settings, board)
     closing.extend(found.sensor.close for found in polled)
     return Parts(
         settings, board, watch, store, settings_file, keeper, agent, polled, panel, identity, connection, publisher,
-        corrupt_files(Path(settings.storage.directory)), closing,
+        corrupt_files(Path(settings.storage.directory)), known, closing,
     )  # fmt: skip
 
 
@@ -191,6 +199,7 @@ def plan_of(settings: Settings, *, is_recording: bool) -> Plan:
             for sensor in settings.sensors
         },
         shelves=settings.shelves,
+        products={product.gtin: product for product in settings.products},
     )
 
 
