@@ -22,7 +22,7 @@ class Nau7802Chip:
     """Converts at its rate all the time once started, and keeps the newest code.
 
     Faults: ``unplugged``, ``power_glitch()``, ``calibration_fails``, ``calibration_hangs``, ``stopped`` (no more
-    conversions); spikes, noise and a frozen value are the cell's.
+    conversions), ``repeats`` (says ready, and gives the same code again); all else is the cell's, see `LoadCell.fail`.
     """
 
     def __init__(self, clock: Clock, cell: Cell, cell_2: Cell | None = None, *, address: int = 0x2A) -> None:
@@ -33,6 +33,7 @@ class Nau7802Chip:
         self.calibration_fails = False
         self.calibration_hangs = False
         self.stopped = False
+        self.repeats = False
         self.power_glitch()
 
     def power_glitch(self) -> None:
@@ -143,6 +144,8 @@ class Nau7802Chip:
         if self._started_s is None or completed == self._latched:
             return
         self._latched = completed
+        if self.repeats:
+            return
         channel = self.registers[_CTRL2] >> 7
         cell = self.cells[channel]
         counts = 0 if cell is None else cell.counts(self._started_s + completed / self._rate_sps())

@@ -8,6 +8,7 @@ from edge_agent.domain.instant import Instant
 from edge_agent.domain.reading import Quality, Sample
 
 BAD_IN_A_ROW = 3
+LEAST_S = 3.0  # without a good sample: ten times a second, three bad ones are a hiccup of the bus
 START_S = 30.0  # while a bus sets its chips up, all of them wait: eight load cells take 20 s
 
 
@@ -40,10 +41,13 @@ def follow(health: SensorHealth, sample: Sample) -> SensorHealth:
 
 def condition(sensor: str, health: SensorHealth, interval_s: float, now: Instant) -> Condition:
     silent_s = (health.last_at or health.since).age_s(now)
-    allowed_s = (BAD_IN_A_ROW + 1) * interval_s
+    allowed_s = max(LEAST_S, (BAD_IN_A_ROW + 1) * interval_s)
+    is_bad = health.bad_in_a_row >= BAD_IN_A_ROW and (
+        health.last_good is None or health.last_good.at.age_s(now) >= LEAST_S
+    )
     is_starting = health.since.age_s(now) <= START_S
     is_silent = silent_s > allowed_s and not is_starting
-    holds = is_silent or health.bad_in_a_row >= BAD_IN_A_ROW
+    holds = is_silent or is_bad
     evidence = (f"nothing for {silent_s:.0f} s" if is_silent else health.fault or "") if holds else ""
     return Condition(
         name=f"sensor-{sensor}",

@@ -21,6 +21,8 @@ COMMANDS = {
     "tare": ("command", "set a container on a shelf aside"),
     "zero": ("command", "correct the zero of an empty shelf"),
     "count": ("command", "tell how many pieces lie on a shelf"),
+    "calibrate": ("scale_calibrate", "calibrate a scale with known weights, step by step"),
+    "scale": ("scale", "look at a scale: live weight, or what it can and cannot do"),
     "history": ("history", "readings of a channel, as CSV"),
     "bench": ("bench", "measure this machine: readings, commits and messages per second"),
 }

@@ -26,7 +26,7 @@ def faults_between(document: Document, draft: Draft) -> list[Found]:
         *_too_often(draft),
         *_same_address(draft),
         *_same_wire(draft),
-        *_cells(document, draft),
+        *_weighing(document, draft),
         *_scales(draft),
         *_products(document),
         *_pieces(draft),
@@ -152,31 +152,53 @@ def _wires(sensor: Device) -> Iterator[tuple[str, str]]:
             yield key, f"1-Wire device {value}"
 
 
-def _cells(document: Document, draft: Draft) -> Iterator[Found]:
+def _weighing(document: Document, draft: Draft) -> Iterator[Found]:
     if not isinstance(document.get("sensor", []), list):
         return  # told already
-    drivers = names(document, "sensor", "driver")
-    gives = {name: _gives_counts(drivers.get(path), draft) for path, name in names(document, "sensor", "name").items()}
-    scales = [name for name, counts in gives.items() if counts]
+    yield from _cells(document, draft)
+    yield from _around(document, draft)
+
+
+def _cells(document: Document, draft: Draft) -> Iterator[Found]:
+    gives = _sensors_that_give("counts", document, draft)
     used: dict[str, str] = {}
     for path, shelf in elements(document, "shelf"):
         if not isinstance(shelf, Mapping):
             continue
         for cell, sensor in names(shelf, "cell", "sensor").items():
             at = (*path, *cell, "sensor")
-            if sensor not in gives:
-                yield unknown_name(at, sensor, scales, "the name of a [[sensor]] that gives counts")
-            elif gives[sensor] is False:
-                yield unknown_name(at, sensor, scales, "a sensor that gives counts, and this one does not")
+            if (fault := _not_giving(at, sensor, gives, "counts")) is not None:
+                yield fault
             elif sensor in used:
                 yield Found(at, f'must be another: this sensor is a load cell of shelf "{used[sensor]}"')
             used.setdefault(sensor, str(shelf.get("name")))
 
 
-def _gives_counts(driver: str | None, draft: Draft) -> bool | None:
-    """None when that cannot be known, because the driver is not."""
-    module = draft.modules.get(driver or "")
-    return None if module is None else "counts" in module.QUANTITIES
+def _around(document: Document, draft: Draft) -> Iterator[Found]:
+    """The sensors that tell a shelf of its surroundings."""
+    for key, quantity in (("door", "open"), ("temperature", "temperature")):
+        gives = _sensors_that_give(quantity, document, draft)
+        for path, sensor in names(document, "shelf", key).items():
+            if (fault := _not_giving((*path, key), sensor, gives, quantity)) is not None:
+                yield fault
+
+
+def _not_giving(path: Path, sensor: str, gives: Mapping[str, bool | None], quantity: str) -> Found | None:
+    if gives.get(sensor, False) is not False:
+        return None
+    known = [name for name, does in gives.items() if does]
+    if sensor in gives:
+        return unknown_name(path, sensor, known, f"a sensor that gives {quantity}, and this one does not")
+    return unknown_name(path, sensor, known, f"the name of a [[sensor]] that gives {quantity}")
+
+
+def _sensors_that_give(quantity: str, document: Document, draft: Draft) -> dict[str, bool | None]:
+    """By name; None where that cannot be known, because the driver is not."""
+    drivers = names(document, "sensor", "driver")
+    modules = {
+        name: draft.modules.get(drivers.get(path, "")) for path, name in names(document, "sensor", "name").items()
+    }
+    return {name: None if module is None else quantity in module.QUANTITIES for name, module in modules.items()}
 
 
 def _scales(draft: Draft) -> Iterator[Found]:

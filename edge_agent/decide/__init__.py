@@ -2,9 +2,10 @@
 
 from edge_agent.decide.cycle import decide
 from edge_agent.decide.memory import Memory
-from edge_agent.decide.nouns import Decision, Gathered, Identify, Plan, Reload, Request, Resend, SensorPlan
+from edge_agent.decide.nouns import Calibrated, Decision, Gathered, Identify, Plan, Reload, Request, Resend, SensorPlan
 
 __all__ = [
+    "Calibrated",
     "Decision",
     "Gathered",
     "Identify",

@@ -1,19 +1,23 @@
 """One function a verb: what a command does to the memory, or why it does nothing."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
+from edge_agent.decide import calibrate, shelves
 from edge_agent.decide.memory import Memory
 from edge_agent.decide.nouns import Identify, Plan, Reload, Request, Resend
 from edge_agent.domain.command import Command, CommandResult, ResultCode, Verb
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import VOLATILE, Stream
-from edge_agent.domain.stock import Balance, EventKind, StockEvent
-from edge_agent.weighing import scale
+from edge_agent.domain.product import Product
+from edge_agent.domain.stock import EventKind, StockEvent
+from edge_agent.weighing import calibration, pieces, scale
+from edge_agent.weighing.events import balance_of
+from edge_agent.weighing.pieces import Pieces
 from edge_agent.weighing.scale import ScaleState
 from edge_agent.weighing.settings import ShelfSettings
+from edge_agent.weighing.trace import Phase, Trace
 
 MAX_UNITS = 1_000_000
 MAX_IDENTIFY_S = 600.0
@@ -52,34 +56,64 @@ def obey(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
 def _tare(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
     shelf = _shelf(plan, command)
     before = memory.scales.get(shelf.name, ScaleState())
-    gross_g = _settled_g(memory, shelf)
+    gross_g = _settled_g(memory, shelf, at)
     container_g = gross_g
     if "tare_g" in command.arguments:
         container_g = _number(command, "tare_g", 0, shelf.capacity_g, "g")
-    after = scale.tare(before, container_g)
+    after = scale.tare(before, container_g, gross_g)
+    believed = pieces.unknown(_pieces_of(before, shelves.product_of(shelf, plan)))
+    after = replace(after, pieces=pieces.weighed(believed, gross_g - container_g, after.u_g))
     return _changed(memory, shelf, command, at, EventKind.TARE, before, after, gross_g)
 
 
 def _zero(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
     shelf = _shelf(plan, command)
     before = memory.scales.get(shelf.name, ScaleState())
-    gross_g = _settled_g(memory, shelf)
+    gross_g = _settled_g(memory, shelf, at)
     try:
         after = scale.zero(before, gross_g, shelf.capacity_g)
     except ValueError as error:
         raise Refused(ResultCode.INVALID, str(error)) from error
-    return _changed(memory, shelf, command, at, EventKind.ZERO, before, after, gross_g)
+    if after.away_g is None:  # who zeroes an empty platform says that no piece lies there
+        believed = _pieces_of(before, shelves.product_of(shelf, plan))
+        after = replace(after, pieces=believed if believed.model is None else pieces.counted(believed, 0, 0.0, 0.0))
+    return _changed(memory, shelf, command, at, EventKind.ZERO, before, after, gross_g - after.zero_g + before.zero_g)
 
 
 def _count(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
+    """Corrects the number and teaches the weight of a piece; grams stay as they are."""
     shelf = _shelf(plan, command)
+    product = shelves.product_of(shelf, plan)
     units = command.arguments.get("units")
     if not isinstance(units, int) or isinstance(units, bool) or not 0 <= units <= MAX_UNITS:
         raise Refused(ResultCode.INVALID, f"units = {units!r}: must be a whole number between 0 and {MAX_UNITS}")
+    if product is not None and product.is_catch_weight:
+        raise Refused(ResultCode.INVALID, f"{shelf.name} holds {product.name}, sold by weight: it has no pieces")
     before = memory.scales.get(shelf.name, ScaleState())
-    gross_g = _settled_g(memory, shelf)
-    after = scale.counted(before, units, scale.net_g(gross_g, before.tare_g))
-    return _changed(memory, shelf, command, at, EventKind.COUNT, before, after, gross_g)
+    gross_g = _settled_g(memory, shelf, at)
+    if before.away_g is not None:
+        raise Refused(ResultCode.INVALID, f"the container of {shelf.name} is away: put it back, then count")
+    net_g = scale.net_g(gross_g, before.tare_g) if before.net_g is None else before.net_g
+    believed = _pieces_of(before, product)
+    after = replace(before, net_g=net_g, pieces=pieces.counted(believed, units, net_g, before.u_g))
+    found = pieces.found_by_count(believed, units, net_g, before.u_g)
+    detail = {"book_units": found.book_units, "piece_g": None if found.piece_g is None else round(found.piece_g, 2)}
+    return _changed(memory, shelf, command, at, EventKind.COUNT, before, after, gross_g, found.words, detail)
+
+
+def _calibrate(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
+    shelf = _shelf(plan, command)
+    try:
+        stepped = calibrate.step(memory, shelf, command, at)
+    except calibration.Unsteady as error:
+        raise Refused(ResultCode.UNSTABLE, str(error)) from error
+    except calibration.Refused as error:
+        raise Refused(ResultCode.INVALID, str(error)) from error
+    if stepped.request is not None:
+        temperature_c = shelves.surroundings(shelf, plan, memory.sensors, at).temperature_c
+        return Obeyed(stepped.memory, request=replace(stepped.request, temperature_c=temperature_c))
+    result = CommandResult(command, ResultCode.DONE, at, stepped.message, stepped.detail)
+    return Obeyed(stepped.memory, result)
 
 
 def _identify(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
@@ -111,6 +145,7 @@ _VERBS: Mapping[str, Callable[[Memory, Plan, Command, Instant], Obeyed]] = {
     Verb.TARE: _tare,
     Verb.ZERO: _zero,
     Verb.COUNT: _count,
+    Verb.CALIBRATE: _calibrate,
     Verb.IDENTIFY: _identify,
     Verb.REPLAY: _replay,
     Verb.RELOAD: _reload,
@@ -126,16 +161,26 @@ def _shelf(plan: Plan, command: Command) -> ShelfSettings:
     raise Refused(ResultCode.INVALID, f"shelf = {name!r}: must be one of {known}")
 
 
-def _settled_g(memory: Memory, shelf: ShelfSettings) -> float:
-    trail = memory.trails.get(shelf.name, ())
-    if not trail:
+def _settled_g(memory: Memory, shelf: ShelfSettings, at: Instant) -> float:
+    """The gross weight at rest. Raises Refused where there is none."""
+    present, trace = memory.presents.get(shelf.name), memory.traces.get(shelf.name, Trace())
+    if calibrate.suspends(memory, shelf, at):
+        raise Refused(ResultCode.BUSY, f"{shelf.name} is being calibrated: send calibrate with step finish or cancel")
+    fault = trace.signal.fault if present is None else present.fault or trace.signal.fault
+    if fault is not None:
+        raise Refused(ResultCode.HW_FAULT, f"the scale of {shelf.name} cannot be trusted now: {fault}")
+    if trace.signal.last_ms is None:
         raise Refused(ResultCode.HW_FAULT, f"the scale of {shelf.name} gives no weight now")
-    if not scale.is_stable(trail, shelf):
+    if trace.phase is not Phase.REST or not scale.is_stable(trace, shelf):
         raise Refused(
-            ResultCode.UNSTABLE,
-            f"{shelf.name} is moving: it must rest within {shelf.stable_g:g} g for {shelf.stable_s:g} s",
+            ResultCode.UNSTABLE, f"{shelf.name} is moving: it must rest for {shelf.stable_s:g} s, by the noise it has"
         )
-    return scale.settled_g(trail)
+    return scale.settled_g(trace)
+
+
+def _pieces_of(state: ScaleState, product: Product | None) -> Pieces:
+    """What is believed; anew when the shelf has another product now."""
+    return pieces.of_product(state.pieces, product)
 
 
 def _changed(
@@ -147,41 +192,33 @@ def _changed(
     before: ScaleState,
     after: ScaleState,
     gross_g: float,
+    evidence: str = "",
+    more: Mapping[str, object] | None = None,
 ) -> Obeyed:
-    """The new scale state, the ledger's line about it, and the answer."""
-    # A zero moves the gross by what it took away; tare and count leave it.
-    gross_after_g = gross_g - (after.zero_g - before.zero_g)
+    """The new scale state, the ledger's line about it, and the answer. ``gross_g`` as it is afterwards."""
     event = StockEvent(
         shelf=shelf.name,
         kind=kind,
         at=at,
-        before=_balance(before, gross_g, shelf.stable_g),
-        after=_balance(after, gross_after_g, shelf.stable_g),
+        before=balance_of(before),
+        after=balance_of(after),
         product=shelf.product,
-        u_g=shelf.stable_g / math.sqrt(12),  # rectangular over the stability band: GUM (JCGM 100:2008) 4.3.7
+        u_g=after.u_g,
         source=command.cmd_id,
-    )
-    # The trail holds gross weights of the old zero.
-    trail = tuple((mono_ms, g - (after.zero_g - before.zero_g)) for mono_ms, g in memory.trails[shelf.name])
-    memory = replace(
-        memory,
-        scales={**memory.scales, shelf.name: after},
-        trails={**memory.trails, shelf.name: trail},
+        drift_tracked_g=after.drift_tracked_g,
+        evidence=evidence,
     )
     detail = {
         "shelf": shelf.name,
-        "gross_g": round(gross_after_g, 3),
+        "gross_g": round(gross_g, 3),
         "tare_g": round(after.tare_g, 3),
-        "net_g": round(gross_after_g - after.tare_g, 3),
+        "net_g": round(gross_g - after.tare_g, 3),
         "zero_g": round(after.zero_g, 3),
-        "units": after.units,
+        "units": pieces.units_of(after.pieces)[0],
+        **(more or {}),
     }
-    return Obeyed(memory, CommandResult(command, ResultCode.DONE, at, detail=detail), event)
-
-
-def _balance(state: ScaleState, gross_g: float, stable_g: float) -> Balance:
-    net_g = scale.net_g(gross_g, state.tare_g)
-    return Balance(net_g, scale.units_now(state, net_g, stable_g))
+    memory = replace(memory, scales={**memory.scales, shelf.name: after})
+    return Obeyed(memory, CommandResult(command, ResultCode.DONE, at, evidence, detail), event)
 
 
 def _number(command: Command, key: str, low: float, high: float, unit: str) -> float:

@@ -1,7 +1,7 @@
 """What a cycle gets and what it answers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge_agent.alerts.condition import Condition
 from edge_agent.decide.memory import Memory
@@ -9,8 +9,10 @@ from edge_agent.domain.alarm import AlarmTransition
 from edge_agent.domain.command import Command, CommandResult
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Stream
+from edge_agent.domain.product import Product
 from edge_agent.domain.reading import Sample
 from edge_agent.domain.stock import StockEvent, StockState
+from edge_agent.weighing.calibration import Calibration
 from edge_agent.weighing.settings import ShelfSettings
 
 
@@ -26,6 +28,7 @@ class Plan:
 
     sensors: Mapping[str, SensorPlan]  # by point
     shelves: Sequence[ShelfSettings] = ()
+    products: Mapping[str, Product] = field(default_factory=dict)  # by GTIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,20 @@ class Resend:
     last: int
 
 
-Request = Identify | Reload | Resend  # what only the world can do; the service answers these commands
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A shelf's new calibration, to be kept and used from the next cycle on."""
+
+    command: Command
+    shelf: str
+    who: str
+    calibration: Calibration
+    message: str  # the answer, once it is kept
+    detail: Mapping[str, object]
+    temperature_c: float | None = None  # beside the cells
+
+
+Request = Identify | Reload | Resend | Calibrated  # what only the world can do; the service answers these commands
 
 
 @dataclass(frozen=True, slots=True)

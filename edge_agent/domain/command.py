@@ -11,6 +11,7 @@ class Verb(StrEnum):
     TARE = "tare"
     ZERO = "zero"
     COUNT = "count"
+    CALIBRATE = "calibrate"
     IDENTIFY = "identify"
     REPLAY = "replay"
     RELOAD = "reload"

@@ -16,16 +16,29 @@ class Product:
 
     gtin: str  # digits; a text, because leading zeros count
     name: str  # for people
-    piece_g: float | None = None  # weight of one piece; None: sold by weight, never counted
+    piece_g: float | None = None  # weight of one piece; None: not known, and by grams until somebody counts
     category: str | None = None  # "fruit", "dairy": what rules and forecasts are shared by
+    piece_sd_g: float | None = None  # standard deviation from piece to piece; None: learnt
+    is_catch_weight: bool = False  # sold by weight: grams only, never pieces
+    loss_pct_per_day: float | None = None  # of water, at most; None: it does not dry
 
     def __post_init__(self) -> None:
         require(
             _gtin_fault(self.gtin),
             _text_fault("name", self.name),
             within("piece_g", self.piece_g, 0.1, 50_000, "g"),
+            self._sd_fault(),
+            within("loss_pct_per_day", self.loss_pct_per_day, 0.01, 50, "%"),
             None if self.category is None else _text_fault("category", self.category),
         )
+
+    def _sd_fault(self) -> SettingFault | None:
+        """0.1 to 20 % of a piece: less is no produce, with more nothing can be counted."""
+        if self.piece_sd_g is None:
+            return None
+        if self.piece_g is None:
+            return SettingFault("piece_sd_g", self.piece_sd_g, "left out, or together with piece_g")
+        return within("piece_sd_g", self.piece_sd_g, 0.001 * self.piece_g, 0.2 * self.piece_g, "g")
 
 
 def check_digit(body: str) -> str:

@@ -18,7 +18,7 @@ from edge_agent.domain.command import CommandResult
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Message, Queued, Stream
 from edge_agent.domain.reading import Reading, Sample
-from edge_agent.domain.stock import Balance, StockEvent, StockState
+from edge_agent.domain.stock import SAFE_CONFIDENCE, Balance, StockEvent, StockState
 from edge_agent.mqtt.wire import Outgoing
 
 ROOT = "storeroom/v1"
@@ -208,7 +208,11 @@ def render_dropped(identity: Identity, stream: Stream, dropped: Sequence[Dropped
 
 
 def _balance(balance: Balance) -> dict[str, object]:
-    return {"net_g": balance.net_g, "units": balance.units}
+    """Pieces only where they are safe; a consumer that trusts ``units`` need not look at ``confidence``."""
+    is_safe = balance.confidence is None or balance.confidence >= SAFE_CONFIDENCE
+    body: dict[str, object] = {"net_g": balance.net_g, "units": balance.units if is_safe else None}
+    known = {"u_g": balance.u_g, "confidence": balance.confidence}
+    return body | {key: value for key, value in known.items() if value is not None}
 
 
 def stock(state: StockState) -> Message:
@@ -221,6 +225,8 @@ def stock(state: StockState) -> Message:
         "tare_g": state.tare_g,
         "balance": _balance(state.balance),
         "stable": state.is_stable,
+        "noise_g": state.noise_g,
+        "drift_tracked_g": state.drift_tracked_g,
     }
     if state.fault is not None:
         body["fault"] = state.fault
@@ -228,21 +234,30 @@ def stock(state: StockState) -> Message:
 
 
 def event(happened: StockEvent) -> Message:
-    """One line of the ledger, with the absolute balance after it: a lost one heals itself."""
+    """One line of the ledger, with the absolute balance after it: a lost one heals itself.
+
+    Where the pieces are not safe, grams are told and ``ambiguous``.
+    """
     body: dict[str, object] = {
         "shelf": happened.shelf,
         "product": happened.product,
         "kind": happened.kind.value,
         "delta_g": happened.delta_g,
         "u_g": happened.u_g,
-        "delta_units": happened.delta_units,
+        "delta_units": None if happened.is_ambiguous else happened.delta_units,
         "confidence": happened.confidence,
         "balance_before": _balance(happened.before),
         "balance_after": _balance(happened.after),
         "duration_s": happened.duration_s,
     }
-    if happened.source:
-        body["source"] = happened.source
+    told_if_so = {
+        "ambiguous": happened.is_ambiguous,
+        "drift_tracked_g": happened.drift_tracked_g,
+        "counterpart": happened.counterpart,
+        "evidence": happened.evidence,
+        "source": happened.source,
+    }
+    body |= {key: value for key, value in told_if_so.items() if value}
     return Message(Stream.EVENT, f"event/{happened.shelf}", compact(body), happened.at)
 
 

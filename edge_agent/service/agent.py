@@ -3,10 +3,11 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from edge_agent.alerts.condition import Condition
-from edge_agent.decide import Decision, Gathered, Identify, Memory, Plan, Reload, Request, Resend, decide
-from edge_agent.decide.memory import changed_rows, to_rows
+from edge_agent.decide import Calibrated, Decision, Gathered, Identify, Memory, Plan, Reload, Request, Resend, decide
+from edge_agent.decide.memory import changed_rows, mirrored_rows, to_rows
 from edge_agent.domain.command import Command, CommandResult, ResultCode
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Message, Stream
@@ -14,6 +15,7 @@ from edge_agent.domain.reading import Sample
 from edge_agent.mqtt import messages
 from edge_agent.service.keeper import Keeper
 from edge_agent.service.panel import Panel
+from edge_agent.service.scales import with_calibration
 from edge_agent.storage.errors import StorageError
 from edge_agent.storage.store import Store
 
@@ -37,12 +39,14 @@ class Agent:
         reload: Callable[[], Sequence[str]],
         keep_scale: Callable[[str, bytes], None],
         reopen: Callable[[Stream, int], None],
+        keep_calibration: Callable[[Calibrated, Instant], None],
     ) -> None:
         self.memory = memory
         self.reload_asked = False
         self.cycles = 0
         self._plan, self._store, self._keeper, self._panel = plan, store, keeper, panel
         self._check_reload, self._keep_scale, self._reopen = reload, keep_scale, reopen
+        self._keep_calibration = keep_calibration
         self._incoming: deque[Command | CommandResult] = deque()
         self._turned_away: deque[Command | CommandResult] = deque()
         self._identified: Instant | None = None
@@ -64,6 +68,7 @@ class Agent:
         decision = decide(self.memory, self._plan, Gathered(now, samples, commands, list(conditions)))
         answers = [*decision.results, *(self._do(request, now) for request in decision.requests)]
         rows = changed_rows(self.memory, decision.memory)
+        mirrored = mirrored_rows(self.memory, decision.memory)
         self.memory = decision.memory
         self._keeper.add(
             now,
@@ -73,8 +78,10 @@ class Agent:
             answers,
             urgent=decision.is_critical or bool(refused or answers),
         )
-        self._keeper.commit_if_due(now, to_rows(self.memory))
-        self._mirror(rows)
+        due_ms = self._keeper.due_mono_ms()
+        if due_ms is not None and now.mono_ms >= due_ms:
+            self._keeper.commit(now, to_rows(self.memory))
+        self._mirror(mirrored)
         self.cycles += 1
         return decision
 
@@ -148,6 +155,13 @@ class Agent:
                     "dropped": [{"first": first, "last": last} for first, last in resend.dropped],
                 }
                 return CommandResult(command, ResultCode.DONE, now, f"on hist/{stream.value}", detail)
+            case Calibrated(command, _, _, _, message, answer):
+                try:
+                    self._keep_calibration(request, now)
+                except StorageError as error:
+                    return CommandResult(command, ResultCode.BUSY, now, f"the settings file takes nothing: {error}")
+                self._plan = replace(self._plan, shelves=with_calibration(self._plan.shelves, request))
+                return CommandResult(command, ResultCode.DONE, now, message, answer)
 
     def _log_identify(self, where: str, now: Instant) -> None:
         """Anybody may ask at any rate, and the log is on the card."""
@@ -160,8 +174,7 @@ class Agent:
     def _mirror(self, rows: Mapping[str, bytes]) -> None:
         """Tare and zero once more, into the settings file: they outlive a lost database."""
         for key, value in rows.items():
-            if key.startswith("scale/"):
-                self._keep_scale(key, value)
+            self._keep_scale(key, value)
 
 
 def _messages(decision: Decision) -> Iterable[Message]:

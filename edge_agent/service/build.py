@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import entry_points
@@ -11,7 +11,7 @@ from typing import Protocol
 
 from edge_agent import __version__
 from edge_agent.config import Settings
-from edge_agent.decide import Memory, Plan, SensorPlan
+from edge_agent.decide import Calibrated, Memory, Plan, SensorPlan
 from edge_agent.decide.memory import changed_rows, from_rows
 from edge_agent.domain.command import Verb
 from edge_agent.domain.instant import Instant
@@ -31,7 +31,7 @@ from edge_agent.service.lock import StateLock
 from edge_agent.service.panel import Panel, open_panel
 from edge_agent.service.polling import Polled
 from edge_agent.service.refuge import Refuge, open_files, while_it_runs
-from edge_agent.service.scales import mirror
+from edge_agent.service.scales import History, histories, keep, mirror
 from edge_agent.storage.errors import StorageError
 from edge_agent.storage.settings_file import SettingsFile
 from edge_agent.storage.store import Store
@@ -91,6 +91,7 @@ class Parts:
     corrupt_files: tuple[str, ...] = ()
     refuge: Refuge | None = None  # where the files are while the card takes no writes
     reload_failure: str | None = None  # why a newer configuration is not at work
+    calibrations: Mapping[str, History] = field(default_factory=dict)  # by shelf, with those done since the start
     closing: list[Callable[[], None]] = field(default_factory=list)
 
     def close(self) -> None:
@@ -160,6 +161,12 @@ def _build(
     take_refuge = while_it_runs(settings, store) if files.refuge is None else no_refuge
     keeper = Keeper(store, batch_s, partial(_reconnect, settings_file, lock), take_refuge)
     closing.append(partial(_close, keeper))
+    known = histories(settings.shelves, settings_file)
+
+    def keep_calibration(asked: Calibrated, at: Instant) -> None:
+        keep(settings_file, asked, at)
+        known.update(histories(settings.shelves, settings_file))
+
     agent = Agent(
         plan_of(settings, is_recording=board.moments() is not None),
         memory,
@@ -169,12 +176,13 @@ def _build(
         check_reload,
         mirror(settings_file),
         publisher.reopen,
+        keep_calibration,
     )
     polled = open_sensors(settings, board)
     closing.extend(found.sensor.close for found in polled)
     return Parts(
         settings, board, watch, store, settings_file, keeper, agent, polled, panel, identity, connection, publisher,
-        corrupt_files(Path(settings.storage.directory)), files.refuge, closing=closing,
+        corrupt_files(Path(settings.storage.directory)), files.refuge, calibrations=known, closing=closing,
     )  # fmt: skip
 
 
@@ -226,6 +234,7 @@ def plan_of(settings: Settings, *, is_recording: bool) -> Plan:
             for sensor in settings.sensors
         },
         shelves=settings.shelves,
+        products={product.gtin: product for product in settings.products},
     )
 
 
@@ -289,7 +298,8 @@ def tell_meta(parts: Parts, now: Instant) -> None:
 def tell_leftovers(parts: Parts, now: Instant) -> None:
     """End what belongs to a sensor or a shelf that is configured no more, or it stands at the broker for ever."""
     agent, settings = parts.agent, parts.settings
-    transitions = orphaned_alarms(agent.memory.alarms, {sensor.name for sensor in settings.sensors}, now)
+    sensors, shelves = ({named.name for named in found} for found in (settings.sensors, settings.shelves))
+    transitions = orphaned_alarms(agent.memory.alarms, sensors, shelves, now)
     stocks = orphaned_stock(_told_shelves(parts.store), {shelf.name for shelf in settings.shelves}, now)
     if not (transitions or stocks):
         return

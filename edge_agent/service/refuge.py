@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_agent.config import Settings
+from edge_agent.decide.memory import from_rows
 from edge_agent.domain.instant import Instant
 from edge_agent.service.keeper import TakeRefuge
 from edge_agent.service.lock import refuse_if_held
@@ -262,7 +263,13 @@ def _bring_belongings(wanted: Path, store: Store) -> None:
         log.error("storage: what was remembered could not be brought along, but for tare and zero: %s", error)
 
 
-def _scales(file: Path) -> dict[str, bytes]:
+def _scales(file: Path) -> dict[str, tuple[float, float, int]]:
+    """Tare, zero and the ledger's balance in grams, by shelf; not what a scale learns of itself while it rests."""
     if not file.exists():
         return {}
-    return {key: value for key, value in belongings(file).memory.items() if key.startswith("scale/")}
+    rows = {key: value for key, value in belongings(file).memory.items() if key.startswith("scale/")}
+    try:
+        scales = from_rows(rows).scales
+    except ValueError as error:
+        raise StorageError(f"{file}: {error}") from error
+    return {shelf: (state.tare_g, state.zero_g, round(state.net_g or 0)) for shelf, state in scales.items()}

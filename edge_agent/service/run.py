@@ -11,6 +11,7 @@ from edge_agent.domain.message import Message, Stream
 from edge_agent.domain.reading import Sample
 from edge_agent.drivers.seam import Moment
 from edge_agent.mqtt.commands import Ignored, parse
+from edge_agent.service import scales
 from edge_agent.service.build import Parts, tell_leftovers, tell_meta
 from edge_agent.service.burst import Burst
 from edge_agent.service.health import conditions, health_message, health_row
@@ -64,7 +65,8 @@ class Routine:
                 log.debug("%s: ignored, %s", incoming.topic, command.reason)
             else:
                 parts.agent.receive(command)
-        decision = parts.agent.cycle(samples, now, conditions(parts, self._overflowed()))
+        due = scales.conditions(parts.settings.shelves, parts.calibrations, now)
+        decision = parts.agent.cycle(samples, now, (*conditions(parts, self._overflowed()), *due))
         self._busy.look(parts.agent.turned_away)
         self._unheard.look(parts.agent.unanswered + parts.connection.unheard)
         if parts.keeper.fault is None and parts.store.epoch != parts.identity.epoch:
@@ -263,8 +265,11 @@ def run_stepped(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = 
     routine = Routine(parts)
     parts.connection.start(lambda: None)
     began_s, began_mono_s = time.monotonic(), parts.board.clock.monotonic_s()
+    cycle_ms = round(1000 * parts.settings.agent.cycle_s)
+    waiting: list[Sample] = []
+    next_cycle_ms = 0
     try:
-        for due in _steps(parts):
+        for due, next_read_ms in _steps(parts):
             if pace:
                 ahead_s = (parts.board.clock.monotonic_s() - began_mono_s) / pace - (time.monotonic() - began_s)
                 stop.wait(max(0.0, ahead_s))
@@ -272,11 +277,17 @@ def run_stepped(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = 
                 break
             routine.look_at_the_clock()
             at = parts.watch.now()
-            samples = [polled.take(at) for polled in due]
-            decision = routine.cycle(samples)
+            waiting += [polled.take(at) for polled in due]
+            if next_read_ms is not None and next_read_ms < next_cycle_ms:
+                continue  # as in real time, one cycle takes what comes in meanwhile
+            next_cycle_ms = at.mono_ms + cycle_ms
+            decision = routine.cycle(waiting)
+            waiting.clear()
             _send_all(parts)
             if on_cycle is not None:
                 on_cycle(decision, parts.watch.now())
+        if waiting:
+            routine.cycle(waiting)
     finally:
         routine.leave()
         parts.agent.flush(parts.watch.now())
@@ -289,17 +300,23 @@ def run_stepped(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = 
     _require_all_kept(parts)
 
 
-def _steps(parts: Parts) -> Iterator[list[Polled]]:
-    """Move the simulated clock to the next instant at which something is due, and say which sensors are."""
+Step = tuple[list[Polled], int | None]  # the sensors that are due, and the monotonic ms at which the next ones are
+
+
+def _steps(parts: Parts) -> Iterator[Step]:
+    """Move the simulated clock to the next instant at which something is due, and say which sensors are.
+
+    Every moment of a recording has its own cycle: it says nothing of the next one.
+    """
     moments = parts.board.moments()
     return _scheduled_steps(parts) if moments is None else _recorded_steps(parts, moments)
 
 
-def _recorded_steps(parts: Parts, moments: Iterator[Moment]) -> Iterator[list[Polled]]:
+def _recorded_steps(parts: Parts, moments: Iterator[Moment]) -> Iterator[Step]:
     batch_s = parts.settings.storage.batch_s
     last_s: float | None = None
     for moment in moments:
-        yield [polled for polled in parts.polled if moment.sensors is None or polled.name in moment.sensors]
+        yield [polled for polled in parts.polled if moment.sensors is None or polled.name in moment.sensors], None
         if last_s is None or moment.mono_s - last_s >= batch_s:
             # The batch would come due before the next row: commit and tell now, in the row's own time.
             parts.agent.flush(parts.watch.now())
@@ -307,7 +324,7 @@ def _recorded_steps(parts: Parts, moments: Iterator[Moment]) -> Iterator[list[Po
         last_s = moment.mono_s
 
 
-def _scheduled_steps(parts: Parts) -> Iterator[list[Polled]]:
+def _scheduled_steps(parts: Parts) -> Iterator[Step]:
     clock = parts.board.clock
     start_ms = parts.watch.now().mono_ms
     due_ms = {polled.name: start_ms for polled in parts.polled}
@@ -317,7 +334,7 @@ def _scheduled_steps(parts: Parts) -> Iterator[list[Polled]]:
         for polled in due:
             interval_ms = max(1, round(1000 * (polled.interval_s or 1)))
             due_ms[polled.name] += interval_ms * ((now_ms - due_ms[polled.name]) // interval_ms + 1)
-        yield due
+        yield due, min(due_ms.values(), default=None)
         wanted = [*due_ms.values(), now_ms + round(1000 * HEALTH_S)]
         commit_ms = parts.keeper.due_mono_ms()
         if commit_ms is not None:

@@ -1,17 +1,25 @@
 """Calibration, tare and zero in the settings file: they outlive a lost database and a changed configuration."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from edge_agent.domain.instant import Instant
+from edge_agent.alerts.condition import Condition
+from edge_agent.decide import Calibrated
+from edge_agent.domain.alarm import Priority
+from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.storage.errors import StorageError
 from edge_agent.storage.settings_file import CalibrationRecord, SettingsFile
+from edge_agent.weighing import calibration
 from edge_agent.weighing.settings import CellSettings, ShelfSettings
 
 log = logging.getLogger(__name__)
 
 CONFIGURATION = "configuration"  # who calibrated, when the figures come from the configuration
+SOON_DAYS = 14.0  # an alarm before it is due: somebody has to bring a weight
+TOLD_DAYS = 7.0  # for so long a changed span is an alarm
+
+History = Sequence[CalibrationRecord]  # of one shelf, oldest first
 
 
 def calibrated(shelves: Sequence[ShelfSettings], file: SettingsFile, now: Instant) -> tuple[ShelfSettings, ...]:
@@ -28,16 +36,102 @@ def calibrated(shelves: Sequence[ShelfSettings], file: SettingsFile, now: Instan
 def _calibrated(shelf: ShelfSettings, cell: CellSettings, file: SettingsFile, now: Instant) -> CellSettings:
     history = [record for record in file.calibrations(shelf.name) if record.sensor == cell.sensor]
     configured = [record for record in history if record.who == CONFIGURATION]
-    if not configured or _figures(configured[-1]) != (cell.zero_counts, cell.counts_per_gram):
-        record = CalibrationRecord(shelf.name, cell.sensor, cell.zero_counts, cell.counts_per_gram, CONFIGURATION, now)
+    if not configured or not _is_same(configured[-1], cell):
+        record = CalibrationRecord(
+            shelf.name, cell.sensor, cell.zero_counts, cell.counts_per_gram, CONFIGURATION, now, points=cell.points
+        )
         file.add_calibration(record)
         history.append(record)
-    zero_counts, counts_per_gram = _figures(history[-1])
-    return replace(cell, zero_counts=zero_counts, counts_per_gram=counts_per_gram)
+    return _with(cell, history[-1])
 
 
-def _figures(record: CalibrationRecord) -> tuple[int, float]:
-    return record.zero_counts, record.counts_per_gram
+def _is_same(record: CalibrationRecord, cell: CellSettings) -> bool:
+    return _with(cell, record) == cell
+
+
+def _with(cell: CellSettings, record: CalibrationRecord) -> CellSettings:
+    return replace(cell, zero_counts=record.zero_counts, counts_per_gram=record.counts_per_gram, points=record.points)
+
+
+def keep(file: SettingsFile, asked: Calibrated, now: Instant) -> None:
+    """Write a calibration done at the scale into the history, all cells of the shelf or none. Raises StorageError."""
+    made = asked.calibration
+    file.add_calibration(
+        *(
+            CalibrationRecord(
+                asked.shelf,
+                cell.sensor,
+                cell.zero_counts,
+                cell.counts_per_gram,
+                asked.who,
+                now,
+                asked.temperature_c,
+                cell.points,
+                made.weights_g,
+                tuple(round(residual_g, 3) for residual_g in made.residuals_g),
+                asked.message,
+            )
+            for cell in made.cells
+        )
+    )
+    log.warning("%s: calibrated by %s: %s", asked.shelf, asked.who, asked.message)
+
+
+def with_calibration(shelves: Iterable[ShelfSettings], asked: Calibrated) -> tuple[ShelfSettings, ...]:
+    """The plan's shelves, from now on."""
+    return tuple(
+        replace(shelf, cells=asked.calibration.cells) if shelf.name == asked.shelf else shelf for shelf in shelves
+    )
+
+
+def histories(shelves: Iterable[ShelfSettings], file: SettingsFile) -> dict[str, History]:
+    """Read at the start and after each calibration, not in every cycle. Raises StorageError."""
+    return {shelf.name: file.calibrations(shelf.name) for shelf in shelves}
+
+
+def conditions(
+    shelves: Iterable[ShelfSettings], known: Mapping[str, History], now: Instant
+) -> Iterator[Condition]:  # fmt: skip
+    """A calibration that is due, or whose span differed too much from the one before."""
+    for shelf in shelves:
+        yield _condition(shelf, known.get(shelf.name, ()), now)
+
+
+def _condition(shelf: ShelfSettings, history: History, now: Instant) -> Condition:
+    last = history[-1] if history else None
+    evidence = ""
+    if last is not None and now.clock is ClockState.SYNCED and last.at.clock is not ClockState.UNSYNCED:
+        # Of a calibration taken before the clock was right nobody knows how old it is.
+        evidence = _changed(shelf, history, now) or _due(shelf, last, now)
+    return Condition(
+        name=f"cal-{shelf.name}",  # 32 characters at most
+        holds=bool(evidence),
+        priority=Priority.LOW,
+        message=f"The scale of {shelf.name} wants a calibration" if evidence else f"{shelf.name} is calibrated",
+        action=f"Empty the shelf and calibrate it with a known weight: edge-agent calibrate {shelf.name} zero",
+        evidence=evidence,
+    )
+
+
+def _due(shelf: ShelfSettings, last: CalibrationRecord, now: Instant) -> str:
+    left = calibration.due(last.at.wall_ms, now.wall_ms, shelf.calibrate_every_days)
+    if left.days_left > min(SOON_DAYS, shelf.calibrate_every_days / 10):
+        return ""
+    when = f"due in {left.days_left:.0f} days" if left.days_left > 0 else f"overdue by {-left.days_left:.0f} days"
+    return f"{when}: last on {last.at.rfc3339()[:10]} by {last.who}, every {shelf.calibrate_every_days:g} days"
+
+
+def _changed(shelf: ShelfSettings, history: History, now: Instant) -> str:
+    """Words on the cell whose span changed most in a calibration of the last days."""
+    found: list[tuple[float, str]] = []
+    for cell in shelf.cells:
+        own = [record for record in history if record.sensor == cell.sensor][-2:]
+        if len(own) == 2 and own[1].who != CONFIGURATION:
+            change = own[1].counts_per_gram / own[0].counts_per_gram - 1
+            age_days = (now.wall_ms - own[1].at.wall_ms) / 86_400_000
+            if abs(change) > calibration.SPAN_WARNING and age_days <= TOLD_DAYS:
+                found.append((abs(change), f"the span of {cell.sensor} changed by {100 * change:+.1f} %"))
+    return max(found, default=(0.0, ""))[1]
 
 
 def mirror(file: SettingsFile) -> Callable[[str, bytes], None]:
@@ -47,7 +141,7 @@ def mirror(file: SettingsFile) -> Callable[[str, bytes], None]:
     """
     waiting: dict[str, bytes] = {}
 
-    def keep(key: str, value: bytes) -> None:
+    def keep_copy(key: str, value: bytes) -> None:
         waiting[key] = value
         try:
             for name in list(waiting):
@@ -57,4 +151,4 @@ def mirror(file: SettingsFile) -> Callable[[str, bytes], None]:
             log.warning("settings file: %s is not mirrored: %s", ", ".join(waiting), error)
             file.reconnect()
 
-    return keep
+    return keep_copy

@@ -62,7 +62,13 @@ def _first_settings(tx: Connection) -> None:
         tx.exec_driver_sql(statement)
 
 
-SETTINGS: Sequence[tuple[int, Step]] = ((1, _first_settings),)
+def _calibration_history(tx: Connection) -> None:
+    """What a calibration was made of: points, known weights, what they showed."""
+    for column in ("points TEXT", "weights_g TEXT", "residuals_g TEXT", "note TEXT NOT NULL DEFAULT ''"):
+        tx.exec_driver_sql(f"ALTER TABLE calibration ADD COLUMN {column}")
+
+
+SETTINGS: Sequence[tuple[int, Step]] = ((1, _first_settings), (2, _calibration_history))
 
 
 def migrate(engine: Engine, steps: Sequence[tuple[int, Step]], application_id: int) -> int:

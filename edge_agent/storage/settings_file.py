@@ -3,10 +3,12 @@
 A file of its own, rarely written, because agent.db is the one that a worn card takes first.
 """
 
+import json
 import logging
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, insert, select
 
@@ -38,6 +40,10 @@ _calibration = Table(
     Column("mono_ms", Integer, nullable=False),
     Column("wall_ms", Integer, nullable=False),
     Column("clock", String, nullable=False),
+    Column("points", String),
+    Column("weights_g", String),
+    Column("residuals_g", String),
+    Column("note", String, nullable=False),
 )
 _mirror = Table(
     "mirror", _metadata, Column("key", String, primary_key=True), Column("value", LargeBinary, nullable=False)
@@ -60,6 +66,10 @@ class CalibrationRecord:
     who: str
     at: Instant
     temperature_c: float | None = None  # of the cell, where it is measured
+    points: tuple[tuple[float, float], ...] = ()  # (counts, grams) of a bent cell
+    weights_g: tuple[float, ...] = ()  # known ones that were put on, in order
+    residuals_g: tuple[float, ...] = ()  # shown of each with this calibration, less known
+    note: str = ""  # corner test, repeatability, warnings
 
 
 class SettingsFile:
@@ -124,26 +134,19 @@ class SettingsFile:
                     who=row.who,
                     at=Instant(row.mono_ms, row.wall_ms, row.boot, ClockState(row.clock)),
                     temperature_c=row.temperature_c,
+                    points=tuple((counts, grams) for counts, grams in _list(row.points)),
+                    weights_g=tuple(_list(row.weights_g)),
+                    residuals_g=tuple(_list(row.residuals_g)),
+                    note=row.note,
                 )
                 for row in rows
             ]
 
-    def add_calibration(self, record: CalibrationRecord) -> None:
+    def add_calibration(self, *records: CalibrationRecord) -> None:
+        """All of them or none: the cells of a shelf are calibrated together."""
         with self._database.writing() as tx:
-            tx.execute(
-                insert(_calibration).values(
-                    shelf=record.shelf,
-                    sensor=record.sensor,
-                    zero_counts=record.zero_counts,
-                    counts_per_gram=record.counts_per_gram,
-                    who=record.who,
-                    temperature_c=record.temperature_c,
-                    boot=record.at.boot,
-                    mono_ms=record.at.mono_ms,
-                    wall_ms=record.at.wall_ms,
-                    clock=record.at.clock.value,
-                )
-            )
+            for record in records:
+                tx.execute(insert(_calibration).values(_row(record)))
 
     def mirror(self, key: str, value: bytes) -> None:
         """Copy a piece of memory (tare, zero) that a lost agent.db must not take with it."""
@@ -160,3 +163,26 @@ class SettingsFile:
 
     def close(self) -> None:
         self._database.close()
+
+
+def _row(record: CalibrationRecord) -> dict[str, object]:
+    return {
+        "shelf": record.shelf,
+        "sensor": record.sensor,
+        "zero_counts": record.zero_counts,
+        "counts_per_gram": record.counts_per_gram,
+        "who": record.who,
+        "temperature_c": record.temperature_c,
+        "boot": record.at.boot,
+        "mono_ms": record.at.mono_ms,
+        "wall_ms": record.at.wall_ms,
+        "clock": record.at.clock.value,
+        "points": json.dumps(record.points) if record.points else None,
+        "weights_g": json.dumps(record.weights_g) if record.weights_g else None,
+        "residuals_g": json.dumps(record.residuals_g) if record.residuals_g else None,
+        "note": record.note,
+    }
+
+
+def _list(text: str | None) -> list[Any]:
+    return [] if text is None else list(json.loads(text))

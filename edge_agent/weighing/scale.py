@@ -1,11 +1,14 @@
-"""Counts to gross, tare and net grams; zero and tare. One small function a stage."""
+"""What a shelf's scale must remember through a power cut, and what commands do to it."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from edge_agent.domain.instant import Instant
-from edge_agent.domain.reading import Quality, Reading
+from edge_agent.weighing.calibration import grams
+from edge_agent.weighing.pieces import Pieces
 from edge_agent.weighing.settings import CellSettings, ShelfSettings
+from edge_agent.weighing.thermal import Thermal
+from edge_agent.weighing.trace import Look, Phase, Trace
 
 ZERO_LIMIT = 0.02  # of full scale: OIML R76-1 (2006), 4.5.1, range of zero-setting 4 % = +-2 %
 OVERLOAD = 1.05  # of full scale: beyond it the cell is no longer linear
@@ -14,26 +17,26 @@ UNDERLOAD = -0.02  # of full scale: below it the platform hangs, or a wire is of
 
 @dataclass(frozen=True, slots=True)
 class ScaleState:
-    """What a shelf's scale must remember through a power cut."""
+    """Lasts. Changes at an event, a command, and about once a minute while the scale is watched."""
 
     tare_g: float = 0.0
     zero_g: float = 0.0  # drift of the empty scale since its calibration, set by the zero command only
-    units: int | None = None  # pieces as last counted by a person; None once the weight moved on
-    units_net_g: float | None = None  # the net weight that count belongs to
-
-
-@dataclass(frozen=True, slots=True)
-class Weighing:
-    """One look at the scale."""
-
-    at: Instant
-    gross_g: float | None
-    net_g: float | None
-    quality: Quality
-    fault: str | None = None
-
-
-Trail = tuple[tuple[int, float], ...]  # (mono_ms, gross_g), oldest first
+    net_g: float | None = None  # the ledger's balance
+    u_g: float = 0.0  # its standard uncertainty
+    reference_g: float | None = None  # the settled gross weight that the ledger accounts for; None: never at rest yet
+    reference_u_g: float = 0.0
+    rate_g_per_s: float = 0.0  # of the scale by itself, creep apart
+    spread: tuple[float, ...] = ()  # how balance, offset and rate are known together: `estimate.Spread`
+    confirmed: Instant | None = None  # when it last was seen so
+    pieces: Pieces = field(default_factory=Pieces)
+    drift_tracked_g: float = 0.0  # since the last zero
+    drift_hour_g: float = 0.0  # lately, as `drift.followed` forgets it
+    creep_g: float = 0.0  # believed to be in the reference
+    fault_since: Instant | None = None  # since then nothing trustworthy was seen
+    away_g: float | None = None  # the container is gone, and took so much of the platform's load with it
+    loss_g: float = 0.0  # dried, and not told yet
+    loss_since: Instant | None = None
+    thermal: Thermal = field(default_factory=Thermal)
 
 
 def cell_g(counts: float, cell: CellSettings) -> float:
@@ -42,66 +45,40 @@ def cell_g(counts: float, cell: CellSettings) -> float:
     >>> cell_g(10_500, CellSettings("s", zero_counts=500, counts_per_gram=20.0))
     500.0
     """
-    return (counts - cell.zero_counts) / cell.counts_per_gram
-
-
-def weigh(shelf: ShelfSettings, state: ScaleState, counts: Mapping[str, Reading], at: Instant) -> Weighing:
-    """Gross (all on the platform) and net (gross - tare) in g, from the newest counts of every cell.
-
-    One cell that cannot be trusted makes the sum bad: a part of the load would be missing.
-    """
-    total_g, quality = -state.zero_g, Quality.GOOD
-    for cell in shelf.cells:
-        reading = counts.get(cell.sensor)
-        if reading is None:
-            return Weighing(at, None, None, Quality.BAD, "no-reading")
-        if reading.value is None:
-            return Weighing(at, None, None, Quality.BAD, reading.fault)
-        if reading.quality is not Quality.GOOD:
-            quality = reading.quality
-        total_g += cell_g(reading.value, cell)
-    if total_g > OVERLOAD * shelf.capacity_g:
-        return Weighing(at, None, None, Quality.BAD, "overload")
-    if total_g < UNDERLOAD * shelf.capacity_g:
-        return Weighing(at, None, None, Quality.BAD, "underload")
-    return Weighing(at, total_g, net_g(total_g, state.tare_g), quality)
+    return grams(counts, cell)
 
 
 def net_g(gross_g: float, tare_g: float) -> float:
     return gross_g - tare_g
 
 
-def follow(trail: Trail, weighing: Weighing, stable_s: float) -> Trail:
-    """The weights of the last ``stable_s``, and the one before them; a bad one breaks the trail."""
-    if weighing.gross_g is None:
-        return ()
-    grown = (*trail, (weighing.at.mono_ms, weighing.gross_g))
-    oldest = weighing.at.mono_ms - round(stable_s * 1000)
-    keep = next((i for i, (mono_ms, _) in enumerate(grown) if mono_ms > oldest), len(grown))
-    return grown[max(keep - 1, 0) :]
+def is_stable(trace: Trace, shelf: ShelfSettings) -> bool:
+    """At rest, by the noise this scale has: for at least ``stable_s``, or no command acts upon it."""
+    return trace.phase is Phase.REST and not trace.signal.broken
 
 
-def is_stable(trail: Trail, shelf: ShelfSettings) -> bool:
-    """Not in movement: over at least ``stable_s`` everything lay within ``stable_g``.
-
-    By time and not by number of readings, so that it holds at 80 samples/s and at one in five minutes.
-    """
-    if not trail or trail[-1][0] - trail[0][0] < shelf.stable_s * 1000:
-        return False
-    weights = [gross_g for _, gross_g in trail]
-    return max(weights) - min(weights) <= shelf.stable_g
-
-
-def settled_g(trail: Trail) -> float:
-    """The weight to act upon: the mean of a stable trail, g. Raises ValueError on an empty one."""
-    if not trail:
+def settled_g(trace: Trace) -> float:
+    """The gross weight to act upon, g. Raises ValueError where nothing ever rested."""
+    if trace.phase is not Phase.REST:
         raise ValueError("no weight to act upon")
-    return sum(gross_g for _, gross_g in trail) / len(trail)
+    return trace.rest.level_g
 
 
-def tare(state: ScaleState, gross_g: float) -> ScaleState:
-    """All on the platform is container from now on."""
-    return replace(state, tare_g=gross_g, units=None, units_net_g=None)
+def tare(state: ScaleState, container_g: float, gross_g: float | None = None) -> ScaleState:
+    """``container_g`` of the ``gross_g`` on the platform is container from now on; all of it where none is given."""
+    shown_g = container_g if gross_g is None else gross_g
+    return replace(
+        state,
+        tare_g=container_g,
+        net_g=net_g(shown_g, container_g),
+        u_g=0.0,
+        reference_g=shown_g,
+        spread=_known_net(state),
+        pieces=replace(state.pieces, guesses=()),
+        away_g=None,
+        loss_g=0.0,
+        loss_since=None,
+    )
 
 
 def zero(state: ScaleState, gross_g: float, capacity_g: float) -> ScaleState:
@@ -113,18 +90,53 @@ def zero(state: ScaleState, gross_g: float, capacity_g: float) -> ScaleState:
             f"zero corrects at most {ZERO_LIMIT * capacity_g:g} g (2 % of {capacity_g:g} g): "
             "is it empty? if so, calibrate it"
         )
-    return replace(state, zero_g=zero_g)
+    return replace(
+        state,
+        zero_g=zero_g,
+        net_g=state.net_g if state.away_g is not None else -state.tare_g,
+        u_g=state.u_g if state.away_g is not None else 0.0,
+        reference_g=0.0,
+        spread=_known_net(state),
+        drift_tracked_g=0.0,
+        drift_hour_g=0.0,
+        creep_g=0.0,
+        loss_g=0.0,
+        loss_since=None,
+    )
 
 
-def counted(state: ScaleState, units: int, now_net_g: float) -> ScaleState:
-    return replace(state, units=units, units_net_g=now_net_g)
+def _known_net(state: ScaleState) -> tuple[float, ...]:
+    """After tare and zero the balance is known by definition; the offset as well as the scale was seen."""
+    rr = state.spread[2] if state.spread else 0.0
+    return (0.0, state.reference_u_g**2, rr, 0.0, 0.0, 0.0)
 
 
-def units_now(state: ScaleState, now_net_g: float | None, stable_g: float) -> int | None:
-    """The counted pieces, as long as the weight still is what it was when they were counted."""
-    if state.units is None or state.units_net_g is None or now_net_g is None:
-        return None
-    return state.units if abs(now_net_g - state.units_net_g) <= stable_g else None
+def rezeroed(trace: Trace, zero_g: float) -> Trace:
+    """The trace of a scale whose zero is ``zero_g`` now: all in it is gross, so it moves by the difference."""
+    by_g = trace.zero_g - zero_g
+    if not by_g:
+        return trace
+    signal, rest, moving = trace.signal, trace.rest, trace.moving
+    return replace(
+        trace,
+        zero_g=zero_g,
+        signal=replace(signal, recent=_moved(signal.recent, by_g), sum_g=signal.sum_g + by_g * signal.sum_n),
+        rest=replace(
+            rest,
+            level_g=rest.level_g + by_g,
+            guard=_moved(rest.guard, by_g),
+        ),
+        moving=replace(
+            moving,
+            from_g=moving.from_g + by_g,
+            looks=_moved(moving.looks, by_g),
+            held=None if moving.held is None else replace(moving.held, gross_g=moving.held.gross_g + by_g),
+        ),
+    )
+
+
+def _moved(looks: Iterable[Look], by_g: float) -> tuple[Look, ...]:
+    return tuple((ms, gross_g + by_g) for ms, gross_g in looks)
 
 
 def sensors_of(shelves: Iterable[ShelfSettings]) -> dict[str, ShelfSettings]:

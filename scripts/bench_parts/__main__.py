@@ -5,6 +5,11 @@
   scripts/bench wear --minutes 10    bytes written to the disk per reading, the whole agent publishing to a Mosquitto
   scripts/bench lean --minutes 60    processor, memory and its growth, in the same kind of run
   scripts/bench climate              every cell of the recorded traces, checked by a reader of its own
+  scripts/bench weighing             simulated shelves, 30 days at 10 samples/s, and a judge who knows the truth
+  scripts/bench hive --plot DIR      five real scales, their loads and drop-outs looked for by a detector of its own
+  scripts/bench weighing-cost        what eight load cells at 10 samples/s cost the processor
+  scripts/bench weighing-latency     from a step on a scale to its event at the broker
+  scripts/bench weighing-kill        the agent killed around movements; then the ledger is what lies on the shelves
 
 Run it on the disk that is to be measured: files go into a directory below --directory (default: the current one),
 which must not be in memory. Exit code: 0 every goal met; 1 a goal missed; 2 usage; 3 something could not be measured;
@@ -24,7 +29,8 @@ from chaos_parts.children import CampaignError
 from chaos_parts.figures import EXIT_IMPOSSIBLE, Figure, exit_code, show
 
 SHORT = ("storage", "ready", "drain", "replay", "latency")
-PARTS = ("storage", "wear", "lean", "ready", "drain", "replay", "latency", "climate")
+WEIGHING = ("weighing", "hive", "weighing-cost", "weighing-latency", "weighing-kill")
+PARTS = ("storage", "wear", "lean", "ready", "drain", "replay", "latency", "climate", *WEIGHING)
 ONE_RUN = ("wear", "lean")  # asked for together, they are measured together
 
 
@@ -40,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(dir=args.directory, prefix="edge-agent-bench-") as folder:
             for names in _together(args.parts or (PARTS if args.full else SHORT)):
-                module = importlib.import_module("bench_parts." + ("live" if names[0] in ONE_RUN else names[0]))
+                name = "live" if names[0] in ONE_RUN else names[0].replace("-", "_")
+                module = importlib.import_module(f"bench_parts.{name}")
                 found = module.measure(args, Path(folder), say, names)
                 figures += found
                 show(f"bench {' and '.join(names)}", found, is_json=args.json)
@@ -66,10 +73,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--full", action="store_true", help="all of them")
-    parser.add_argument("--minutes", type=_minutes, default=10.0, metavar="M", help="wear, lean (default: %(default)g)")
+    parser.add_argument("--minutes", type=_minutes, default=10.0, metavar="M", help="wear, lean, weighing-cost (10)")
     parser.add_argument("--messages", type=int, default=100_000, metavar="N", help="drain (default: %(default)d)")
-    parser.add_argument("--times", type=int, default=3, metavar="N", help="replay: medians of so many (default: 3)")
+    parser.add_argument(
+        "--times", type=int, metavar="N", help="replay: medians of so many (default: 3); weighing-kill: movements (500)"
+    )
     parser.add_argument("--only", metavar="WORD", help="climate: the recordings with that word in their name")
+    parser.add_argument("--quick", action="store_true", help="weighing: six half days")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="weighing: another world (default: 1)")
+    parser.add_argument("--shelf", type=int, metavar="N", help="weighing: this one alone")
+    parser.add_argument("--restarts", action="store_true", help="weighing: with power cuts")
+    parser.add_argument("--stages", action="store_true", help="weighing: what each stage is worth")
+    parser.add_argument("--plot", metavar="DIR", help="weighing, hive: draw there what was found (needs matplotlib)")
     parser.add_argument("--directory", default=".", metavar="DIR", help="on the disk to be measured (default: here)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line: name, value, unit, goal")
     return parser

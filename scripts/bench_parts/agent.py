@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,8 @@ class Ended:
 class AgentProcess:
     """``edge-agent run``, told that systemd listens: it says when its first cycle is on the disk."""
 
-    def __init__(self, config: Path, folder: Path) -> None:
+    def __init__(self, config: Path, folder: Path, module: Sequence[str] = ()) -> None:
+        command = module or ("edge_agent.cli.main", "run", "--config", str(config))
         self.log_file = folder / "agent.log"
         notify = folder / "notify"
         notify.unlink(missing_ok=True)
@@ -37,7 +39,7 @@ class AgentProcess:
             listening.settimeout(READY_WITHIN_S)
             began_s = time.monotonic()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "edge_agent.cli.main", "run", "--config", str(config)],
+                [sys.executable, "-m", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -95,13 +95,15 @@ def process_state(pid: int) -> str:
 
 
 class Agent:
-    """``edge-agent run`` as a process of its own; its log goes to a file."""
+    """``edge-agent run``, or another module that runs an agent, as a process of its own; its log goes to a file."""
 
-    def __init__(self, config: Path, log: Path) -> None:
+    def __init__(self, config: Path, log: Path, module: Sequence[str] = ()) -> None:
         self.log_file = log
-        command = [sys.executable, "-m", "edge_agent.cli.main", "run", "--config", str(config)]
+        command = module or ("edge_agent.cli.main", "run", "--config", str(config))
         with log.open("wb") as out:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", *command], stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            )
         self.pid = self._process.pid
         self.stop_took_s = 0.0
 

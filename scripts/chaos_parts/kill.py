@@ -18,6 +18,7 @@ from chaos_parts.people import Staff
 from chaos_parts.rig import Rig
 from chaos_parts.scene import Say, verdict_figures
 from chaos_parts.witness import Witness
+from edge_agent.domain.stock import SAFE_CONFIDENCE
 
 DRAIN_S = 90.0
 COMMAND_S = 15.0
@@ -169,11 +170,17 @@ def _check_scales(committed: Committed, toll: Toll) -> None:
     for shelf, detail in _last_details(committed).items():
         state = committed.memory.get(f"scale/{shelf}")
         toll.scale_checks += 1
-        is_right = state is not None and all(
-            (round(state[key], 3) if isinstance(state[key], float) else state[key]) == detail[key]
-            for key in ("tare_g", "zero_g", "units")
+        is_right = state is not None and (
+            (round(state["tare_g"], 3), round(state["zero_g"], 3), _units(state))
+            == (detail["tare_g"], detail["zero_g"], detail["units"])
         )
         toll.wrong_scales += not is_right
+
+
+def _units(state: Mapping[str, Any]) -> int | None:
+    """The number of pieces that the row stands for, where it is safe."""
+    guesses = state["pieces"]["guesses"]
+    return guesses[0]["units"] if guesses and guesses[0]["probability"] >= SAFE_CONFIDENCE else None
 
 
 def _last_details(committed: Committed) -> Mapping[str, Mapping[str, Any]]:

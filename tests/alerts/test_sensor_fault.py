@@ -46,6 +46,16 @@ def test_silence_is_no_fault_while_a_bus_may_still_set_its_chips_up():
         assert condition("shelf-cell", silent, 0.1, at(31)).holds
 
 
+def test_a_sensor_read_ten_times_a_second_may_hiccup():
+    health = follow(SensorHealth(since=at(0)), sample(100))
+    for tenths in range(1, 40):
+        health = follow(health, sample(100 + tenths / 10, "no-answer"))
+        assert condition("scale", health, 0.1, at(100 + tenths / 10)).holds is (tenths >= 30)
+    quiet = follow(health, sample(110))
+    assert not condition("scale", quiet, 0.1, at(113)).holds
+    assert condition("scale", quiet, 0.1, at(113.1)).holds
+
+
 def test_good_and_bad_are_counted_and_the_last_good_sample_is_kept():
     health = after(None, "checksum", None, "no-answer")
     assert (health.good, health.bad, health.bad_in_a_row, health.fault) == (2, 2, 1, "no-answer")

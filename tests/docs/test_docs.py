@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 
 from edge_agent.cli.main import COMMANDS
+from edge_agent.domain.stock import EventKind
 from edge_agent.drivers.errors import NoAnswer, NotReady
 from edge_agent.drivers.table import DRIVERS
 from hardware_mocks.bench_board import BenchBoard
@@ -36,8 +37,9 @@ def test_every_driver_stands_in_the_readme():
     assert [name for name in DRIVERS if words.get(name, name) not in text] == []
 
 
-def test_every_function_on_the_way_of_one_reading_exists():
-    text = (ROOT / "docs" / "way-of-one-reading.md").read_text("utf-8")
+@pytest.mark.parametrize("page", ["way-of-one-reading.md", "weighing.md"])
+def test_every_function_on_the_way_of_a_reading_exists(page):
+    text = (ROOT / "docs" / page).read_text("utf-8")
     named = re.findall(r"`(\w+)/(\w+)\.py` `([\w.]+)`", text)
     assert len(named) >= 10
     for room, file, path in named:
@@ -52,6 +54,11 @@ def test_every_alarm_of_the_agent_itself_is_described():
     assert len(alarms) >= 4
     text = (ROOT / "docs" / "alarms.md").read_text("utf-8")
     assert [alarm for alarm in alarms if f"`{alarm}`" not in text] == []
+
+
+def test_every_kind_of_event_is_described():
+    text = (ROOT / "docs" / "weighing.md").read_text("utf-8")
+    assert [kind.value for kind in EventKind if f"`{kind.value}`" not in text] == []
 
 
 def test_decisions_are_numbered_without_gaps_and_open_with_their_number():

@@ -64,12 +64,19 @@ def alarms():
 def stocks():
     yield StockState("s1", AT, Quality.GOOD, 10.0, 0.0, Balance(10.0, 3), True, "871")
     yield StockState("s1", AT, Quality.BAD, None, 5.5, Balance(None), False, None, "saturated")
+    yield StockState(
+        "s1", AT, Quality.GOOD, 10.0, 0.0, Balance(10.0, None, 0.5, 0.7), True, noise_g=0.2, drift_tracked_g=-3.0
+    )
 
 
 def events():
     for kind in EventKind:
         yield StockEvent("s1", kind, AT, Balance(1.0, 1), Balance(2.0, 2), "871", 0.5, 0.9, 1.0, "c1")
         yield StockEvent("s1", kind, AT, Balance(None), Balance(2.0))
+        before, after = Balance(1.0, 1, 0.5, 0.999), Balance(2.0, 2, 0.6, 0.4)
+        yield StockEvent(
+            "s1", kind, AT, before, after, drift_tracked_g=-2.5, evidence="why", counterpart="s2", moved_units=1
+        )
 
 
 def results():
@@ -292,7 +299,7 @@ WORDS = (Path(__file__).parents[2] / "docs" / "mqtt.md").read_text("utf-8")
 def test_the_examples_in_the_document_hold_to_their_schemas():
     (block,) = re.findall(r"## Examples\n\n```json\n(.*?)```", WORDS, re.DOTALL)
     found = re.findall(r"// (\S+)\n({.*?})(?=\n//|\n*$)", block, re.DOTALL)
-    assert len(found) == 4
+    assert len(found) == 5
     for topic, payload in found:
         validate(topic.split("/")[0], payload)
     (commands,) = re.findall(r"## Commands\n.*?```json\n(.*?)```", WORDS, re.DOTALL)

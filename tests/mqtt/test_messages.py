@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -51,7 +52,7 @@ GOLDEN = {
         messages.stock(STOCK),
         "stock/shelf-3",
         '"shelf":"shelf-3","product":"8711000123","quality":"good","gross_g":13218.04,"tare_g":1016,'
-        '"balance":{"net_g":12202.04,"units":24},"stable":true',
+        '"balance":{"net_g":12202.04,"units":24},"stable":true,"noise_g":null,"drift_tracked_g":0',
     ),
     "event": (
         messages.event(COUNT),
@@ -116,6 +117,50 @@ GOLDEN = {
         '"faults":[],"alarms":[]',
     ),
 }
+
+
+PICK = StockEvent(
+    *("shelf-3", EventKind.PICK, AT, Balance(13218.0, None, 3.0, 0.61), Balance(12202.0, None, 3.2, 0.63)),
+    *("8711000123", 2.5, 0.998, 2.4),
+    drift_tracked_g=-4.25,
+    moved_units=-2,
+)
+EVENTS = {
+    "pieces that moved are told also where the rest is not known": (
+        PICK,
+        '"shelf":"shelf-3","product":"8711000123","kind":"pick","delta_g":-1016,"u_g":2.5,"delta_units":-2,'
+        '"confidence":0.998,"balance_before":{"net_g":13218,"units":null,"u_g":3,"confidence":0.61},'
+        '"balance_after":{"net_g":12202,"units":null,"u_g":3.2,"confidence":0.63},'
+        '"duration_s":2.4,"drift_tracked_g":-4.25',
+    ),
+    "below 0.99 grams are told, and ambiguous": (
+        replace(PICK, confidence=0.98, drift_tracked_g=0.0, before=Balance(13218.0, 26), after=Balance(12202.0, 24)),
+        '"shelf":"shelf-3","product":"8711000123","kind":"pick","delta_g":-1016,"u_g":2.5,"delta_units":null,'
+        '"confidence":0.98,"balance_before":{"net_g":13218,"units":26},"balance_after":{"net_g":12202,"units":24},'
+        '"duration_s":2.4,"ambiguous":true',
+    ),
+    "an unsafe number in a balance is not told either": (
+        replace(PICK, drift_tracked_g=0.0, before=Balance(13218.0, 26, confidence=0.98), after=Balance(None)),
+        '"shelf":"shelf-3","product":"8711000123","kind":"pick","delta_g":null,"u_g":2.5,"delta_units":-2,'
+        '"confidence":0.998,"balance_before":{"net_g":13218,"units":null,"confidence":0.98},'
+        '"balance_after":{"net_g":null,"units":null},"duration_s":2.4',
+    ),
+    "a move names the shelf it came from": (
+        StockEvent(
+            *("shelf-4", EventKind.MOVE, AT, Balance(0.0), Balance(1016.0), None, 2.5),
+            evidence="carried over",
+            counterpart="shelf-3",
+        ),
+        '"shelf":"shelf-4","product":null,"kind":"move","delta_g":1016,"u_g":2.5,"delta_units":null,"confidence":1,'
+        '"balance_before":{"net_g":0,"units":null},"balance_after":{"net_g":1016,"units":null},"duration_s":0,'
+        '"counterpart":"shelf-3","evidence":"carried over"',
+    ),
+}
+
+
+@pytest.mark.parametrize(("happened", "body"), EVENTS.values(), ids=EVENTS.keys())
+def test_what_a_scale_saw_is_told_with_how_sure_it_is(happened, body):
+    assert messages.event(happened).body.decode() == f"{{{body}}}"
 
 
 @pytest.mark.parametrize("stream", GOLDEN)

@@ -13,9 +13,9 @@ DEADLINE_S = 10.0
 
 
 def rest(room, load_g: float) -> None:
-    """Until the scale is stable."""
+    """Until the scale is stable, and its stock committed."""
     room.cell.load_g = load_g
-    for _ in range(15):
+    for _ in range(30):
         room.cycle()
 
 

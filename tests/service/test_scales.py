@@ -1,11 +1,23 @@
 """Calibration in its own file: the newest counts, and the configuration counts as new only when it was edited."""
 
+from dataclasses import replace
+
 import pytest
 
-from edge_agent.domain.instant import Instant
-from edge_agent.service.scales import calibrated, mirror
+from edge_agent.decide import Calibrated
+from edge_agent.domain.command import Command
+from edge_agent.domain.instant import ClockState, Instant
+from edge_agent.service.scales import (
+    calibrated,
+    conditions,
+    histories,
+    keep,
+    mirror,
+    with_calibration,
+)
 from edge_agent.storage.errors import StorageReadOnly
 from edge_agent.storage.settings_file import CalibrationRecord, SettingsFile
+from edge_agent.weighing.calibration import Calibration
 from edge_agent.weighing.settings import CellSettings, ShelfSettings
 
 NOW = Instant(1000, 1_795_417_200_000, "boot")
@@ -75,3 +87,97 @@ def test_a_tare_that_the_card_did_not_take_is_mirrored_with_the_next_one():
     card.takes_writes = True
     keep("scale/shelf-2", b"2")
     assert card.kept == {"scale/shelf-1": b"new", "scale/shelf-2": b"2"}
+
+
+def later(days: float, clock: ClockState = ClockState.SYNCED) -> Instant:
+    ms = round(days * 86_400_000)
+    return Instant(NOW.mono_ms + ms, NOW.wall_ms + ms, "boot", clock)
+
+
+def asked(*cells: CellSettings) -> Calibrated:
+    made = Calibration(cells, (10_000.0, 20_000.0), (0.41, -0.2), 0.02)
+    command = Command("id", "calibrate", {}, "test", NOW)
+    return Calibrated(command, "shelf-1", "anna", made, "calibrated with 2 placings", {}, 4.5)
+
+
+def condition(shelves, file, now):
+    (found,) = conditions(shelves, histories(shelves, file), now)
+    return found
+
+
+def test_a_calibration_at_the_scale_is_kept_with_all_it_was_made_of_and_used_from_then_on(file):
+    bent = CellSettings("scale-1", 120, 51.0, points=((120, 0.0), (510_000, 10_000.0), (1_010_000, 20_000.0)))
+    shelves = calibrated(shelf(100, 50.0), file, NOW)
+    keep(file, asked(bent), later(1))
+    record = file.calibrations("shelf-1")[-1]
+    assert (record.who, record.temperature_c, record.weights_g) == ("anna", 4.5, (10_000.0, 20_000.0))
+    assert (record.residuals_g, record.note) == ((0.41, -0.2), "calibrated with 2 placings")
+    assert with_calibration(shelves, asked(bent))[0].cells == (bent,)
+    assert calibrated(shelf(100, 50.0), file, later(2))[0].cells == (bent,), "after a restart as well"
+
+
+def test_points_of_the_configuration_count_as_new_when_they_change(file):
+    (plain,) = shelf(100, 50.0)
+    calibrated((plain,), file, NOW)
+    bent = replace(plain.cells[0], points=((100, 0.0), (500_000, 10_000.0), (1_000_000, 20_100.0)))
+    assert calibrated((replace(plain, cells=(bent,)),), file, NOW)[0].cells == (bent,)
+    assert calibrated((plain,), file, NOW)[0].cells == plain.cells
+
+
+def test_another_shelf_keeps_its_calibration(file):
+    (first,) = shelf(100, 50.0)
+    second = replace(first, name="shelf-2")
+    assert with_calibration((first, second), asked(CellSettings("scale-1", 1, 2.0)))[1] == second
+
+
+@pytest.mark.parametrize(
+    ("days", "holds", "words"),
+    [
+        (0, False, ""),
+        (350, False, ""),
+        (352, True, "due in 13 days"),
+        (400, True, "overdue by 35 days: last on 2026-11-23"),
+    ],
+)
+def test_a_calibration_becomes_due_and_says_so_before(file, days, holds, words):
+    found = condition(calibrated(shelf(100, 50.0), file, NOW), file, later(days))
+    assert (found.name, found.holds) == ("cal-shelf-1", holds)
+    assert words in found.evidence
+    assert "edge-agent calibrate shelf-1" in found.action
+
+
+def test_a_calibration_at_the_scale_begins_the_time_anew(file):
+    shelves = calibrated(shelf(100, 50.0), file, NOW)
+    keep(file, asked(CellSettings("scale-1", 120, 50.1)), later(400))
+    assert not condition(shelves, file, later(401)).holds
+
+
+def test_without_a_right_clock_nothing_is_due(file):
+    shelves = calibrated(shelf(100, 50.0), file, replace(NOW, wall_ms=0, clock=ClockState.UNSYNCED))
+    assert not condition(shelves, file, later(400)).holds
+    shelves = calibrated(shelf(101, 50.0), file, NOW)
+    assert not condition(shelves, file, later(400, ClockState.UNSYNCED)).holds
+    assert condition(shelves, file, later(400)).holds
+
+
+@pytest.mark.parametrize(
+    ("span", "days", "holds"), [(51.5, 1, True), (50.9, 1, False), (48.5, 6, True), (51.5, 8, False)]
+)
+def test_a_span_that_changed_by_more_than_2_percent_wants_somebody_to_look_for_a_week(file, span, days, holds):
+    shelves = calibrated(shelf(100, 50.0), file, NOW)
+    keep(file, asked(CellSettings("scale-1", 100, span)), NOW)
+    found = condition(shelves, file, later(days))
+    assert found.holds is holds
+    assert ("the span of scale-1 changed by" in found.evidence) is holds
+
+
+def test_an_edit_of_the_configuration_is_no_change_of_span(file):
+    calibrated(shelf(100, 50.0), file, NOW)
+    shelves = calibrated(shelf(100, 99.0), file, NOW)
+    assert not condition(shelves, file, later(1)).holds
+
+
+def test_the_alarm_of_the_longest_shelf_name_fits_into_a_topic(file):
+    (short,) = shelf(100, 50.0)
+    shelves = (replace(short, name="a" * 26),)
+    assert len(condition(shelves, file, NOW).name) <= 32

@@ -3,7 +3,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, NullPool, create_engine, inspect
 
@@ -103,6 +103,7 @@ def test_a_step_that_fails_leaves_the_file_at_the_version_before(tmp_path: Path)
     engine.dispose()
 
 
+@settings(deadline=None)  # each example makes files: milliseconds, on a disk that does nothing else
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=8), st.integers(0, 2))
 def test_an_update_cut_off_anywhere_ends_like_one_that_was_not(failures: list[int], rows: int) -> None:
     """Each step may fail some times (a full disk, a power cut) before it passes; no step runs twice to its end."""

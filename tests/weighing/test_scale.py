@@ -1,81 +1,27 @@
+import json
+from dataclasses import asdict, replace
+
 import pytest
 
+from edge_agent.decide.restore import restored
 from edge_agent.domain.instant import Instant
-from edge_agent.domain.reading import Channel, Quality, Reading
 from edge_agent.weighing import scale
 from edge_agent.weighing.scale import ScaleState
 from edge_agent.weighing.settings import CellSettings, ShelfSettings
+from edge_agent.weighing.trace import Moving, Phase, Rest, Signal, Trace
 
-LEFT = CellSettings("left", zero_counts=1000, counts_per_gram=100.0)
-RIGHT = CellSettings("right", zero_counts=-500, counts_per_gram=-50.0)
-SHELF = ShelfSettings("shelf-1", (LEFT, RIGHT), capacity_g=10_000, stable_g=5, stable_s=2)
-
-
-def at(seconds: float) -> Instant:
-    return Instant(round(seconds * 1000), 1_790_000_000_000 + round(seconds * 1000), "boot")
+SHELF = ShelfSettings("shelf-1", (CellSettings("cell", 0, 100.0),), capacity_g=10_000)
+AT = Instant(5000, 1_790_000_005_000, "boot")
 
 
-def counts(value: float | None, quality: Quality = Quality.GOOD, fault: str | None = None) -> Reading:
-    return Reading(Channel("shelf-1", "counts"), value, at(0), quality, fault)
+def resting(level_g: float = 500.0) -> Trace:
+    return Trace(phase=Phase.REST, rest=Rest(level_g=level_g, weighs_s=3.0, guard=((900, level_g),)))
 
 
-def weighed(*grams: float, step_s: float = 0.5):
-    """The trail after weights at even steps."""
-    trail = ()
-    for i, gross_g in enumerate(grams):
-        trail = scale.follow(trail, scale.Weighing(at(i * step_s), gross_g, gross_g, Quality.GOOD), SHELF.stable_s)
-    return trail
-
-
-def test_gross_is_the_sum_of_the_cells_less_the_zero_and_net_is_gross_less_the_tare():
-    state = ScaleState(tare_g=100.0, zero_g=3.0)
-    weighing = scale.weigh(SHELF, state, {"left": counts(51_000), "right": counts(-25_500)}, at(0))
-    assert (weighing.gross_g, weighing.net_g, weighing.quality) == (997.0, 897.0, Quality.GOOD)
-
-
-@pytest.mark.parametrize(
-    ("readings", "fault"),
-    [
-        ({"left": counts(51_000)}, "no-reading"),
-        ({"left": counts(51_000), "right": counts(None, Quality.BAD, "saturated")}, "saturated"),
-        ({"left": counts(2_000_000), "right": counts(-500)}, "overload"),
-        ({"left": counts(-30_000), "right": counts(-500)}, "underload"),
-    ],
-)
-def test_a_part_of_the_load_that_is_not_known_makes_the_weight_bad_and_never_a_number(readings, fault):
-    weighing = scale.weigh(SHELF, ScaleState(), readings, at(0))
-    assert (weighing.gross_g, weighing.net_g, weighing.quality, weighing.fault) == (None, None, Quality.BAD, fault)
-
-
-def test_an_unconfirmed_cell_makes_the_sum_uncertain():
-    readings = {"left": counts(1000), "right": counts(-500, Quality.UNCERTAIN)}
-    assert scale.weigh(SHELF, ScaleState(), readings, at(0)).quality is Quality.UNCERTAIN
-
-
-@pytest.mark.parametrize(
-    ("grams", "step_s", "stable"),
-    [
-        ((500, 501, 502, 500, 501), 0.5, True),
-        ((500, 501, 502), 0.5, False),  # only one second yet
-        ((500, 501, 520, 501, 500), 0.5, False),
-        ((500, 900, 500.2, 500.1, 500, 500, 500.3, 500), 0.5, True),  # the elbow has left the window
-        ((14_000, 14_003), 300.0, True),  # one reading in five minutes
-        ((14_000, 14_300), 300.0, False),
-        ((), 1.0, False),
-    ],
-)
-def test_stable_goes_by_time_and_not_by_the_number_of_readings(grams, step_s, stable):
-    assert scale.is_stable(weighed(*grams, step_s=step_s), SHELF) is stable
-
-
-def test_a_bad_weight_breaks_the_trail():
-    trail = weighed(500, 500, 500, 500, 500)
-    bad = scale.Weighing(at(2.5), None, None, Quality.BAD, "saturated")
-    assert scale.follow(trail, bad, SHELF.stable_s) == ()
-
-
-def test_zero_takes_away_what_the_empty_platform_shows():
-    assert scale.zero(ScaleState(zero_g=10), 25.0, SHELF.capacity_g).zero_g == 35.0
+def test_zero_takes_away_what_the_empty_platform_shows_and_with_it_what_was_tracked():
+    before = ScaleState(zero_g=10, net_g=0.0, reference_g=25.0, reference_u_g=0.5, drift_tracked_g=25.0)
+    after = scale.zero(before, 25.0, SHELF.capacity_g)
+    assert (after.zero_g, after.reference_g, after.net_g, after.drift_tracked_g) == (35.0, 0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(("already_g", "shown_g"), [(0, 201), (0, -201), (150, 60)])
@@ -84,9 +30,49 @@ def test_zero_refuses_more_than_2_percent_of_full_scale_in_total(already_g, show
         scale.zero(ScaleState(zero_g=already_g), shown_g, SHELF.capacity_g)
 
 
-def test_a_tare_forgets_the_count_and_a_count_holds_only_while_the_weight_does():
-    state = scale.counted(ScaleState(), 12, now_net_g=1200.0)
-    assert scale.units_now(state, 1203.0, stable_g=5) == 12
-    assert scale.units_now(state, 1100.0, stable_g=5) is None
-    assert scale.units_now(state, None, stable_g=5) is None
-    assert scale.tare(state, 300.0) == ScaleState(tare_g=300.0)
+def test_zero_while_the_container_is_away_leaves_what_is_in_it():
+    away = ScaleState(tare_g=300, net_g=1200.0, away_g=1500.0, reference_g=4.0)
+    assert scale.zero(away, 4.0, SHELF.capacity_g).net_g == 1200.0
+
+
+@pytest.mark.parametrize(
+    ("container_g", "gross_g", "net_g"),
+    [(300.0, None, 0.0), (300.0, 300.0, 0.0), (300.0, 1500.0, 1200.0)],
+)
+def test_a_tare_sets_the_container_aside_and_the_reference_agrees_with_it(container_g, gross_g, net_g):
+    after = scale.tare(ScaleState(net_g=77.0, reference_g=1.0), container_g, gross_g)
+    assert (after.tare_g, after.net_g, after.u_g) == (container_g, net_g, 0.0)
+    assert after.reference_g == net_g + container_g
+
+
+def test_a_command_may_act_upon_rest_only():
+    assert scale.is_stable(resting(), SHELF)
+    assert scale.settled_g(resting(500.0)) == 500.0
+    moving = replace(resting(), phase=Phase.MOVING)
+    assert not scale.is_stable(moving, SHELF)
+    assert not scale.is_stable(replace(resting(), signal=Signal(broken=True)), SHELF)
+    with pytest.raises(ValueError, match="no weight"):
+        scale.settled_g(moving)
+
+
+def test_a_new_zero_moves_everything_in_the_trace_that_is_gross():
+    trace = Trace(
+        phase=Phase.MOVING,
+        signal=Signal(recent=((1, 510.0),), sum_g=1020.0, sum_n=2),
+        rest=Rest(level_g=500.0, guard=((1, 501.0),)),
+        moving=Moving(1, True, 500.0, ((1, 510.0),)),
+    )
+    after = scale.rezeroed(trace, 10.0)
+    assert (after.signal.recent, after.signal.sum_g) == (((1, 500.0),), 1000.0)
+    assert (after.rest.level_g, after.rest.guard) == (490.0, ((1, 491.0),))
+    assert (after.moving.from_g, after.moving.looks) == (490.0, ((1, 500.0),))
+    assert scale.rezeroed(after, 10.0) is after
+
+
+def test_a_state_survives_json():
+    state = ScaleState(tare_g=1.5, net_g=3.0, reference_g=4.5, confirmed=AT, spread=(1.0, 2.0, 3.0, 4.0, 5.0, 6.0))
+    assert restored(ScaleState, json.loads(json.dumps(asdict(state)))) == state
+
+
+def test_an_old_row_loads():
+    assert restored(ScaleState, {"tare_g": 350.0, "zero_g": 1.0}) == ScaleState(tare_g=350.0, zero_g=1.0)
