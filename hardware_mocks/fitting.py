@@ -27,14 +27,14 @@ from hardware_mocks.ds18b20_chip import Ds18b20Chip
 from hardware_mocks.firmware import Firmware
 from hardware_mocks.hx711_chip import Hx711Chip
 from hardware_mocks.i2c_bus import KERNEL_TIMEOUT_S, Chip, timed_out
-from hardware_mocks.load_cell import LoadCell
+from hardware_mocks.load_cell import FAILURES, LoadCell
 from hardware_mocks.nau7802_chip import Nau7802Chip
 from hardware_mocks.sht3x_chip import Sht3xChip
 from hardware_mocks.sht4x_chip import Sht4xChip
 from hardware_mocks.tca9548a_chip import Tca9548aChip
 
 SPIKES = 0.2  # share of conversions that spike while the fault lasts
-FAULTS = ("unplugged", "bad-checksum", "frozen", "hang", "spikes")
+FAULTS = ("unplugged", "bad-checksum", "frozen", "hang", "spikes", *FAILURES)
 
 Sense = Callable[[float], Mapping[str, float]]  # monotonic seconds -> quantity -> value
 Ranges = Mapping[str, tuple[float, float]]
@@ -145,7 +145,7 @@ class WeightFitting:
     ranges: Ranges = MappingProxyType(
         {"weight": (float("-inf"), float("inf"))}
     )  # beyond its end the ADC saturates by itself
-    faults_on_pins: frozenset[str] = frozenset({"unplugged", "frozen", "spikes"})
+    faults_on_pins: frozenset[str] = frozenset({"unplugged", "frozen", "spikes", *FAILURES})
     faults_on_bus: frozenset[str] = faults_on_pins | {"hang"}
 
     def __init__(self, sensor: str, chip: Nau7802Chip | Hx711Chip, cell: LoadCell) -> None:
@@ -167,6 +167,9 @@ class WeightFitting:
         self.chip.unplugged = fault == "unplugged"
         self.cell.frozen = fault == "frozen"
         self.cell.spike_probability = SPIKES if fault == "spikes" else 0.0
+        self.cell.heal()
+        if fault in FAILURES:
+            self.cell.fail(fault)
         self.hangs.set(fault == "hang")
 
     def tick(self, mono_s: float) -> None: ...

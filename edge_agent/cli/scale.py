@@ -45,7 +45,7 @@ from edge_agent.cli.common import (
     state_directory,
 )
 from edge_agent.cli.exits import CliError, Exit
-from edge_agent.cli.watch import REFRESH_PER_S, _stopping, _watched
+from edge_agent.cli.watch import REFRESH_PER_S, stopping, watched
 from edge_agent.config import Settings
 from edge_agent.decide.memory import from_rows
 from edge_agent.domain.instant import ClockState, Instant
@@ -271,7 +271,7 @@ def _watch(args: argparse.Namespace, chosen: Settings, shelf: ShelfSettings) -> 
 
     live = Live(get_renderable=view.drawn, console=out, refresh_per_second=REFRESH_PER_S)
     drawing = live if out.is_terminal and not args.json else nullcontext()
-    with _stopping(stop, args.for_s), _watched(listener, stop, is_reached), drawing:
+    with stopping(stop, args.for_s), watched(listener, stop, is_reached), drawing:
         listener.run(on_taken, time.monotonic, stop)
     if broken:
         raise broken[0]

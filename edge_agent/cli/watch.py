@@ -160,7 +160,7 @@ def run(args: argparse.Namespace) -> Exit:
 
     live = Live(get_renderable=view.drawn, console=out, refresh_per_second=REFRESH_PER_S)
     drawing = live if out.is_terminal and not args.json else nullcontext()
-    with _stopping(stop, args.for_s), _watched(listener, stop, is_reached), drawing:
+    with stopping(stop, args.for_s), watched(listener, stop, is_reached), drawing:
         listener.run(on_taken, time.monotonic, stop)
     if broken:
         raise broken[0]
@@ -190,7 +190,7 @@ def _wanted(args: argparse.Namespace) -> tuple[MqttSettings, str, str]:
 
 
 @contextmanager
-def _stopping(stop: threading.Event, for_s: float | None) -> Iterator[None]:
+def stopping(stop: threading.Event, for_s: float | None) -> Iterator[None]:
     """Ctrl-C, SIGTERM and the time that is up end the watch cleanly."""
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     timer = threading.Timer(for_s, stop.set) if for_s is not None else None
@@ -207,7 +207,7 @@ def _stopping(stop: threading.Event, for_s: float | None) -> Iterator[None]:
 
 
 @contextmanager
-def _watched(listener: Listener, stop: threading.Event, is_reached: threading.Event) -> Iterator[None]:
+def watched(listener: Listener, stop: threading.Event, is_reached: threading.Event) -> Iterator[None]:
     """Give up on a broker that is not there; one that goes away later is waited for."""
 
     def look() -> None:

@@ -18,7 +18,7 @@ from edge_agent.domain.stock import StockEvent, StockState
 from edge_agent.weighing import cells
 from edge_agent.weighing.cells import CellTrace
 from edge_agent.weighing.events import balance_of
-from edge_agent.weighing.faults import CURES, CellFault
+from edge_agent.weighing.faults import CURES, CellFault, drifting
 from edge_agent.weighing.follow import follow
 from edge_agent.weighing.nouns import Present, Surroundings, Weight
 from edge_agent.weighing.scale import ScaleState, net_g
@@ -68,9 +68,9 @@ def weigh(memory: Memory, plan: Plan, samples: Iterable[Sample], at: Instant) ->
             trace = traces.get(shelf.name) or Trace()
             followed = follow(shelf, state, trace, heard.weights, at, around, product)
             scales[shelf.name], traces[shelf.name] = followed.state, followed.trace
-            drifting = _drifting(followed.trace)
-            presents[shelf.name] = _shown(followed.present, drifting)
-            faults += drifting
+            drifts = _drifting(followed.trace)
+            presents[shelf.name] = _shown(followed.present, drifts)
+            faults += drifts
             events += followed.events
         conditions.append(_condition(shelf, faults))
         if heard.weights:
@@ -89,17 +89,15 @@ def _being_calibrated(state: ScaleState) -> Present:
 
 def _drifting(trace: Trace) -> list[CellFault]:
     """What the follower found out about the scale."""
-    if trace.drifting is None:
-        return []
-    code, _, evidence = trace.drifting.partition(": ")
-    return [CellFault(code, None, evidence)]
+    fault = drifting(trace.drifting)
+    return [] if fault is None else [fault]
 
 
-def _shown(present: Present, drifting: Sequence[CellFault]) -> Present:
+def _shown(present: Present, drifts: Sequence[CellFault]) -> Present:
     """With a fault's code alone: its figures change all the time, and the alarm tells them."""
-    if present.gross_g is None or not drifting:
+    if present.gross_g is None or not drifts:
         return present
-    return replace(present, fault=drifting[0].code)
+    return replace(present, fault=drifts[0].code)
 
 
 def anew(memory: Memory, plan: Plan, shelves: Iterable[str], at: Instant) -> Memory:

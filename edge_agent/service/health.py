@@ -120,7 +120,7 @@ def conditions(parts: Parts, overflowed: int) -> Iterator[Condition]:
         Priority.MEDIUM,
         "A damaged data file was set aside and a new one begun",
         "Keep the file for whoever looks into it, or delete it; consider a new card",
-        ", ".join(aside),
+        "; ".join(filter(None, (", ".join(aside), parts.store.salvaged()))),
     )
     refused = parts.publisher.refused()
     yield Condition(

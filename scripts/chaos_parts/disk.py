@@ -20,7 +20,7 @@ from chaos_parts.children import comes_true
 from chaos_parts.committed import Committed
 from chaos_parts.figures import Figure, skipped, yes
 from chaos_parts.filesystems import Ballast, card, free_bytes, is_root, refusing_writes, tmpfs
-from chaos_parts.judge import Verdict
+from chaos_parts.judge import Identity, Verdict
 from chaos_parts.rig import AIR_SENSORS, NODE, SHELVES, Rig
 from chaos_parts.scene import Act, Say, Scene, life_figures, perform, scene, verdict_figures
 from edge_agent.domain.instant import ClockState, Instant
@@ -89,8 +89,7 @@ def _full(folder: Path, times: Times, *, greedy: bool = False) -> list[Figure]:
         ballast = Ballast(disk, greedy=greedy)
         found.staff.start()
         rows = found.committed.look_at_running(found.rig.state_folder)
-        ballast.take()
-        left = free_bytes(disk)
+        left = ballast.take()
         mark, asked = found.witness.mark(), set(found.staff.answers())
         said = comes_true(lambda: found.heard_fault("card is full"), 15)
         time.sleep(times.fault_s)
@@ -330,7 +329,19 @@ def _with_salvaged(verdict: Verdict, waiting: Committed, found: Scene) -> Verdic
         for gap in verdict.gaps
         if not any((gap.epoch, gap.stream) == (e, s) and first <= gap.seq <= last for e, s, first, last in dropped)
     ]
-    return replace(verdict, phantoms=[key for key in verdict.phantoms if arrivals[key] not in waited], gaps=gaps)
+    strangers = [key for key in verdict.phantoms if arrivals[key] not in waited]
+    # The old rows keep their order. So behind those that waited stand the ones which the agent committed to the file
+    # between our look and the damage; before its own.
+    behind = max(
+        (key.seq for key in verdict.phantoms if key.stream == "telemetry" and arrivals[key] in waited), default=0
+    )
+    own = min((key.seq for key in found.committed.rows if _is_telemetry(key, found)), default=0)
+    phantoms = [key for key in strangers if not (_is_telemetry(key, found) and behind < key.seq < own)]
+    return replace(verdict, phantoms=phantoms, gaps=gaps)
+
+
+def _is_telemetry(key: Identity, found: Scene) -> bool:
+    return (key.epoch, key.stream) == (found.committed.epoch, "telemetry")
 
 
 def _fill_backlog(state: Path) -> None:

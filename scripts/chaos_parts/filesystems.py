@@ -117,12 +117,20 @@ class Ballast:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._stay_full, name="ballast", daemon=True)
 
-    def take(self) -> None:
-        self._fill()
-        if not comes_true(lambda: free_bytes(self._file.parent) < _BLOCK or self._fill(), 5):
+    def take(self) -> int:
+        """Answers the bytes that were left when all was taken: an agent may give up its reserve the moment after."""
+        left = [free_bytes(self._file.parent)]
+
+        def is_full() -> bool:
+            self._fill()
+            left.append(free_bytes(self._file.parent))
+            return left[-1] < _BLOCK
+
+        if not comes_true(is_full, 5):
             raise CampaignError(f"{self._file.parent} could not be filled")
         if self._greedy:
             self._thread.start()
+        return left[-1]
 
     def give_back(self) -> None:
         self._stop.set()
@@ -134,7 +142,7 @@ class Ballast:
         while not self._stop.wait(0.02):
             self._fill()
 
-    def _fill(self) -> bool:
+    def _fill(self) -> None:
         """Write until nothing more goes in."""
         for block in (_BLOCK, 4096, 512):
             try:
@@ -143,4 +151,3 @@ class Ballast:
                         pass
             except OSError:
                 continue  # full for blocks of this size
-        return False
