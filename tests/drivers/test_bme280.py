@@ -77,8 +77,8 @@ def test_the_three_values_come_from_one_conversion(board):
     ("data", "error"),
     [
         ("8000008000008000", NotReady),  # before the first conversion: 22 °C, would say the formulas
-        ("6000008000007000", NotReady),
-        ("6000006000008000", NotReady),
+        ("8000008000007000", NotReady),
+        ("6000008000008000", NotReady),
         ("ffffffffffffffff", OutOfRange),
         ("0000000000000000", OutOfRange),
         ("650000700000ffff", OutOfRange),
@@ -90,6 +90,13 @@ def test_codes_the_chip_cannot_have_measured(board, data, error):
     chip.data = bytes.fromhex(data)
     with pytest.raises(error, match="cellar"):
         sensor_on(board, chip).read(board.now())
+
+
+@pytest.mark.parametrize("data", ["655ac08000007000", "8000007eed007000", "655ac07eed008000"])
+def test_one_such_code_alone_is_a_value_like_any_other(board, data):
+    chip = FixedData(board.clock)
+    chip.data = bytes.fromhex(data)
+    assert len(sensor_on(board, chip).read(board.now())) == 3
 
 
 def test_a_calibration_that_reads_differently_twice_is_not_used(board):
