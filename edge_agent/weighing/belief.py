@@ -67,6 +67,7 @@ class Pieces:
     there: PieceModel | None = None  # of the pieces that lie there, while their number is not known
     spreads: tuple[tuple[float, float], ...] = ()  # (standard deviation of pieces / mean, probability)
     betweens: tuple[tuple[float, float], ...] = ()  # (standard deviation of deliveries / mean, probability)
+    means: tuple[tuple[float, float], ...] = ()  # (mean_g, its uncertainty) under each of these; (): of the model
     habits: tuple[float, ...] = HABITS  # probability of each, as learnt here
     by_grams: bool = False  # catch weight: never counted
     gtin: str | None = None  # of the product all this was learnt from
@@ -77,6 +78,7 @@ class Pieces:
         object.__setattr__(self, "there", None if self.there is None else _made(PieceModel, self.there))
         object.__setattr__(self, "spreads", tuple((float(a), round(b, 7)) for a, b in self.spreads))
         object.__setattr__(self, "betweens", tuple((float(a), round(b, 7)) for a, b in self.betweens))
+        object.__setattr__(self, "means", tuple((round(a, 5), max(round(b, 6), 1e-6)) for a, b in self.means))
         object.__setattr__(self, "habits", tuple(round(share, 6) for share in self.habits))
 
     @property
@@ -145,6 +147,14 @@ def never_weighed(pieces: Pieces, model: PieceModel) -> PieceModel:
     """Pieces that were there before anybody weighed one: of any delivery."""
     between_g = rms(pieces.betweens) * model.mean_g
     return replace(model, u_mean_g=math.hypot(model.u_mean_g, between_g))
+
+
+def means_of(pieces: Pieces, model: PieceModel) -> Sequence[tuple[float, float]]:
+    """The product's mean and its uncertainty, under each spread between deliveries: a delivery says much about the
+    mean where deliveries are alike, and little where they are not."""
+    if len(pieces.means) == len(pieces.betweens):
+        return pieces.means
+    return ((model.mean_g, model.u_mean_g),) * len(pieces.betweens)
 
 
 def mean2(grid: Sequence[tuple[float, float]]) -> float:

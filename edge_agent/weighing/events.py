@@ -19,6 +19,7 @@ OUTAGE_S = 240.0
 NEAR_EMPTY = 0.1  # of the container's weight: less on the platform, and it is gone
 SPAN_PPM = 50.0  # of a change: uncertainty of span, linearity and corner load together
 START_PPM = 50.0  # of full scale: how well the empty platform showed zero when all began
+DELIVERY = 0.02  # of a piece: how much the mean of one delivery differs from another's
 TELL_LOSS_S = 6 * 3600.0
 GRAVEST_LOSS = 3.0  # of what the product may lose: more is no drying
 
@@ -202,11 +203,14 @@ def fits(model: PieceModel | None, delta_g: float, u_g: float, *, sure: float = 
 
     >>> fits(PieceModel(100.0, 0.5, 2.0), 203.0, 1.0), fits(PieceModel(100.0, 0.5, 2.0), 230.0, 1.0)
     (True, False)
+    >>> fits(PieceModel(100.0, 0.1, 0.5), 1420.0, 1.0)  # of a heavier delivery
+    True
     """
     if model is None:
         return True
     k = round(delta_g / model.mean_g)
-    variance = u_g**2 + abs(k) * model.sd_g**2 + (k * model.u_mean_g) ** 2
+    u_mean_g = max(model.u_mean_g, DELIVERY * model.mean_g)
+    variance = u_g**2 + abs(k) * model.sd_g**2 + (k * u_mean_g) ** 2
     return (delta_g - k * model.mean_g) ** 2 <= sure**2 * variance
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from edge_agent.weighing.belief import (
     HABITS,
@@ -43,27 +44,39 @@ def guessed(
             key = (branch.guess, branch.k, branch.way.between is not None)
             groups.setdefault(key, []).append(branch)
     guesses: list[Guess] = []
+    sd_g2 = mean2(pieces.spreads) * model.mean_g**2
+    usual = _Usual(model.mean_g, model.u_mean_g**2, mean2(pieces.betweens), mean2(pieces.spreads))
+    plausible = [_plausibility(usual, guess.lots) for guess in pieces.guesses]
     for (index, k, is_new), group in groups.items():
         probability = sum(branch.weight for branch in group) / total
         if probability > MIN_PROBABILITY:
             before = pieces.guesses[index]
-            lots = _lots_after(pieces, model, before, k, group, delta_g, u_g) if before.units + k else ()
-            probability *= _plausibility(pieces, model, lots) / _plausibility(pieces, model, before.lots)
+            lots = _lots_after(pieces, model, before, k, group, (delta_g, u_g, sd_g2)) if before.units + k else ()
+            probability *= _plausibility(usual, lots) / plausible[index]
             after = replace(before, units=before.units + k, probability=min(1.0, probability), lots=lots)
             guesses += _with_habits(pieces, after, is_new)
     return guesses
 
 
-def _plausibility(pieces: Pieces, model: PieceModel, lots: Sequence[PieceLot]) -> float:
+class _Usual(NamedTuple):
+    """What deliveries of a product weigh."""
+
+    mean_g: float
+    variance_g2: float  # of that mean
+    between_rel2: float
+    spread_rel2: float
+
+
+def _plausibility(usual: _Usual, lots: Sequence[PieceLot]) -> float:
     """1, and less when what must be left of a lot, by the weight of all, is like no delivery of this product.
 
     So a wrong number that nothing else contradicts gives itself away in the end.
     """
     excess = 0.0
     for lot in lots:
-        usual_rel2 = mean2(pieces.betweens) + mean2(pieces.spreads) / max(lot.units, 1.0)
-        usual_g2 = model.u_mean_g**2 + usual_rel2 * model.mean_g**2
-        excess += max(0.0, (lot.mean_g - model.mean_g) ** 2 / usual_g2 - _USUAL**2)
+        usual_rel2 = usual.between_rel2 + usual.spread_rel2 / max(lot.units, 1.0)
+        usual_g2 = usual.variance_g2 + usual_rel2 * usual.mean_g**2
+        excess += max(0.0, (lot.mean_g - usual.mean_g) ** 2 / usual_g2 - _USUAL**2)
     return math.exp(-0.5 * min(excess, 100.0))
 
 
@@ -118,11 +131,20 @@ def _habits_learnt(pieces: Pieces) -> Pieces:
 
 
 def _lots_after(
-    pieces: Pieces, model: PieceModel, guess: Guess, k: int, group: Sequence[Branch], delta_g: float, u_g: float
+    pieces: Pieces,
+    model: PieceModel,
+    guess: Guess,
+    k: int,
+    group: Sequence[Branch],
+    by: tuple[float, float, float],
 ) -> tuple[PieceLot, ...]:
-    """The lots when k pieces of ``delta_g`` came or went, in the ways of ``group`` by their weights."""
+    """The lots when k pieces came or went, in the ways of ``group`` by their weights.
+
+    ``by``: the change in g, its standard uncertainty, and the variance from piece to piece in g^2.
+    """
     if k == 0:
         return guess.lots
+    delta_g, u_g, _ = by
     total = sum(branch.weight for branch in group)
     new = sum(branch.weight for branch in group if branch.way.between is not None) / total
     if new >= 0.5 or not guess.lots:
@@ -134,8 +156,7 @@ def _lots_after(
         elif branch.way.between is None:
             for index, lot in enumerate(guess.lots):
                 shares[index] += branch.weight / total / (1 - new) * lot.units / guess.units
-    sd_g2 = mean2(pieces.spreads) * model.mean_g**2
-    lots = [_changed(lot, share, k, (delta_g, u_g, sd_g2)) for lot, share in zip(guess.lots, shares, strict=True)]
+    lots = [_changed(lot, share, k, by) for lot, share in zip(guess.lots, shares, strict=True)]
     total_g = sum(lot.units * lot.mean_g for lot in guess.lots) + delta_g
     return _together([lot for lot in lots if lot is not None], guess.units + k, total_g, model.mean_g)
 

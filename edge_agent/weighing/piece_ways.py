@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from math import exp, sqrt
 from typing import NamedTuple
 
 from edge_agent.weighing.belief import (
     ANY,
-    MIN_PROBABILITY,
     OLDEST,
     Guess,
     PieceModel,
     Pieces,
     lying_there,
+    means_of,
     mixed_lots,
     normal_density,
     odd_density,
@@ -22,9 +23,12 @@ from edge_agent.weighing.belief import (
 
 _FOREIGN = 0.5  # of what is odd and was put: a foreign thing, and the pieces are as before
 _FOREIGN_BACK = 0.2  # of what is taken while a foreign thing lies there: that thing
+_ROOT_2_PI = math.sqrt(2 * math.pi)
+_RETURNED = 0.5  # of the single pieces that come: one that was taken before
 _MORE = 0.4  # of what comes by the crate: more of the last delivery, which is put up by handfuls
 _DEPTH = 0.25  # of the pieces: how far into the row (1/e) who takes from one end reaches
 _ONE_LOT = 0.8  # of the movements: all of one lot
+_LEAST_WORTH = 1e-6  # of the likeliest: what is less likely changes nothing
 _WORTH = 0.7  # power of what a pick says for one guess against another: picks are no independent draws of pieces
 
 
@@ -65,9 +69,28 @@ def branches_of(pieces: Pieces, model: PieceModel, delta_g: float, u_g: float) -
         there = lying_there(pieces, model)
         ways = _deliveries(pieces, model) if delta_g >= 0 else [_Way(1.0, there.mean_g, there.u_mean_g)]
         yield from _of_ways(pieces, model, (-1, 1.0), ways, delta_g, u_g)
+        return
+    fresh = _fresh(pieces, model, delta_g, u_g)
     for index, guess in enumerate(pieces.guesses):
-        ways = [*_deliveries(pieces, model), *_returns(guess)] if delta_g >= 0 else _outgoing(guess, model)
+        ways = _returns(guess) if delta_g >= 0 else _outgoing(guess, model)
         yield from _of_ways(pieces, model, (index, guess.probability), ways, delta_g, u_g)
+        yield from (_beside(branch, index, guess) for branch in fresh)
+
+
+def _fresh(pieces: Pieces, model: PieceModel, delta_g: float, u_g: float) -> list[Branch]:
+    """A delivery of its own, of any number: looked at once, for all guesses."""
+    if delta_g < 0:
+        return []
+    branches = list(_of_ways(pieces, model, (-1, 1.0), _deliveries(pieces, model), delta_g, u_g))
+    least = _LEAST_WORTH * max((branch.weight for branch in branches), default=0.0)
+    return [branch for branch in branches if branch.weight > least]
+
+
+def _beside(branch: Branch, index: int, guess: Guess) -> Branch:
+    """A delivery is the same whatever lies there already; but there it may be something else instead."""
+    share = guess.probability * (_new_share(branch.k) if guess.units and guess.lots else 1.0)
+    by_spread = tuple([weight * share for weight in branch.by_spread])
+    return Branch(index, branch.k, branch.way, by_spread, branch.weight * share)
 
 
 def tempered(pieces: Pieces, branches: list[Branch], delta_g: float) -> list[Branch]:
@@ -115,20 +138,20 @@ def _of_ways(
     if probability <= 0:
         return
     sign, size_g = (1, delta_g) if delta_g >= 0 else (-1, -delta_g)
-    spreads = [(p, (rel * model.mean_g) ** 2) for rel, p in pieces.spreads]
-    widest_g = max((math.sqrt(sd_g2) for p, sd_g2 in spreads if p > 0.01), default=0.0)
-    has_lots = any(way.joined for way in ways)
+    mean_g2 = model.mean_g**2
+    spreads = [(p / _ROOT_2_PI, rel * rel * mean_g2) for rel, p in pieces.spreads]
+    widest_g = max((rel for rel, p in pieces.spreads if p > 0.01), default=0.0) * model.mean_g
     for way in ways:
         for k in thinkable_numbers(size_g, u_g, way.mean_g, way.u_mean_g, widest_g):
-            prior = probability * prior_of(k) * _share(way, k, has_lots)
+            prior = probability * prior_of(k) * _share(way, k)
             if k > way.most or not prior:
                 continue
-            pieces_apart = _pieces_apart(way, k)
-            fixed_g2 = u_g**2 + (k * way.u_mean_g) ** 2 + pieces_apart * way.mixed_rel2 * model.mean_g**2
-            off_g2 = (size_g - k * way.mean_g) ** 2
-            by_spread = tuple(
-                prior * p * normal_density(off_g2, fixed_g2 + pieces_apart * sd_g2) for p, sd_g2 in spreads
-            )
+            apart = _pieces_apart(way, k)
+            fixed_g2 = u_g**2 + (k * way.u_mean_g) ** 2 + apart * way.mixed_rel2 * mean_g2
+            half_g2 = -0.5 * (size_g - k * way.mean_g) ** 2
+            variances = [(p, fixed_g2 + apart * sd_g2) for p, sd_g2 in spreads]
+            # Normal densities, written out: half of a movement's time is spent here.
+            by_spread = tuple([prior * p * exp(half_g2 / g2) / sqrt(g2) for p, g2 in variances])
             yield Branch(guess, sign * k, way, by_spread, sum(by_spread))
 
 
@@ -143,22 +166,26 @@ def _pieces_apart(way: _Way, k: int) -> float:
     return float(k) if way.of == math.inf else k * max(0.0, 1 - k / way.of)
 
 
-def _share(way: _Way, k: int, has_lots: bool) -> float:
+def _share(way: _Way, k: int) -> float:
     """What comes in small numbers may have been taken from here; what comes by the crate is a delivery, or the next
     handful of the last one."""
-    if not has_lots:
-        return way.share
-    returned = 0.5 / max(k, 1)
     if not way.joined:
-        return way.share * (1 - returned) * (1 - _MORE)
+        return way.share
+    returned = _RETURNED / max(k, 1)
     return way.share * returned + way.is_newest * (1 - returned) * _MORE
+
+
+def _new_share(k: int) -> float:
+    """That it is a delivery of its own, where something lies there already."""
+    return (1 - _RETURNED / max(k, 1)) * (1 - _MORE)
 
 
 def _deliveries(pieces: Pieces, model: PieceModel) -> list[_Way]:
     return [
-        _Way(p, model.mean_g, math.hypot(model.u_mean_g, rel * model.mean_g), between=index)
-        for index, (rel, p) in enumerate(pieces.betweens)
-        if p > MIN_PROBABILITY
+        _Way(p, mean_g, math.hypot(u_mean_g, rel * mean_g), between=index)
+        for index, ((rel, p), (mean_g, u_mean_g)) in enumerate(
+            zip(pieces.betweens, means_of(pieces, model), strict=True)
+        )
     ]
 
 

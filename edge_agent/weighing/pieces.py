@@ -30,7 +30,15 @@ from edge_agent.weighing.belief import (
     thinkable_numbers,
     unlisted_share,
 )
-from edge_agent.weighing.piece_learning import SURE_ENOUGH_TO_LEARN, learnt_first, spreads_learnt, taught, there_learnt
+from edge_agent.weighing.piece_learning import (
+    SURE_ENOUGH_TO_LEARN,
+    deliveries_learnt,
+    learnt_first,
+    newest_known,
+    spreads_learnt,
+    taught,
+    there_learnt,
+)
 from edge_agent.weighing.piece_lots import foreign_among, guessed, lighter, likeliest, unknown
 from edge_agent.weighing.piece_ways import branches_of, odd_branches, of_unlisted, tempered
 
@@ -99,7 +107,7 @@ def moved(pieces: Pieces, delta_g: float, u_g: float, product: Product | None) -
     for k, weight in [*((b.k, b.weight) for b in branches), *((o.k, o.weight) for o in odd)]:
         numbers[k] = numbers.get(k, 0.0) + weight / total
     best = max(numbers, key=lambda k: numbers[k])
-    learnt = spreads_learnt(pieces, branches, total)
+    learnt = deliveries_learnt(spreads_learnt(pieces, branches, total), model, branches, total, delta_g, u_g)
     if best and not pieces.guesses and numbers[best] >= SURE_ENOUGH_TO_LEARN:
         learnt = replace(learnt, there=there_learnt(learnt, model, best, delta_g, u_g))
     of_all = total + of_unlisted(pieces, branches, odd)
@@ -107,6 +115,8 @@ def moved(pieces: Pieces, delta_g: float, u_g: float, product: Product | None) -
     # Where nothing fits, the confidence is that of the number which fits least badly.
     confidence = numbers[best] if best is not None else max((p for k, p in numbers.items() if k is not None), default=0)
     sure = confidence if delta_g > 0 else 1.0
+    if best and best > 0 and confidence >= SURE_ENOUGH_TO_LEARN:
+        guesses = [newest_known(guess, best) for guess in guesses]
     return Moved(taught(_trusted(_doubted(likeliest(learnt, guesses), sure))), best, min(1.0, confidence))
 
 

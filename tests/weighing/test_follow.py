@@ -159,6 +159,106 @@ def test_an_elbow_that_rests_is_no_stock():
     assert Story().tell(load, 60).told == [("disturbance", 0)]
 
 
+CRATE = Product("4006381333931", "crate", piece_g=2000.0)
+RESTLESS_G = (900.0, -1100.0, 600.0, -700.0)  # an elbow that shifts every half second
+
+
+def noisy(seed: int = 1, noise_g: float = 100.0) -> Story:
+    """A scale whose noise is 5 % of a piece: an elbow that is still looks like rest."""
+    return Story(
+        shelf=replace(SHELF, capacity_g=60_000), product=CRATE, cell=LoadCell(noise_g=noise_g, seed=seed), batch_s=0.5
+    )
+
+
+def leaning(from_s: float, to_s: float, press_g: float, still: tuple[float, float]) -> Load:
+    """An elbow of ``press_g``, restless but for the seconds ``still``."""
+
+    def load(second: float) -> float:
+        if not from_s <= second < to_s:
+            return 20_000.0
+        shift_g = 0.0 if still[0] <= second < still[1] else RESTLESS_G[int(second * 2) % 4]
+        return 20_000.0 + press_g + shift_g
+
+    return load
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("press_g", "still_s"),
+    [
+        (2000.0, 4.0),  # one piece, by chance
+        (1200.0, 8.0),  # no whole number of pieces
+    ],
+)
+def test_an_elbow_that_is_still_for_a_while_is_no_stock(press_g, still_s, seed):
+    story = noisy(seed).tell(leaning(30, 50, press_g, (38.0, 38.0 + still_s)), 80)
+    assert [kind for kind, _ in story.told] in ([], ["disturbance"])
+    assert abs(story.present.balance.net_g - 20_000) <= 3 * story.present.balance.u_g
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_piece_taken_under_a_still_elbow_is_all_that_is_told(seed):
+    lean = leaning(30, 50, 1200.0, (38.0, 46.0))
+    story = noisy(seed).tell(lambda second: lean(second) - (2000.0 if second >= 41 else 0), 80)
+    changes = [event for _, event in story.events if event.kind is not EventKind.DISTURBANCE]
+    assert [(event.kind, event.delta_units) for event in changes] == [(EventKind.PICK, -1)]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("noise_g", [10.0, 100.0])
+def test_handfuls_with_a_little_rest_between_them_are_told_one_by_one(noise_g, seed):
+    moves = [(30.0 + 4.3 * i, 2000.0 * count) for i, count in enumerate((1, 2, 1, 3, 1))]
+    story = noisy(seed, noise_g).tell(steps(*moves, start_g=20_000), 70)
+    assert [event.delta_units for _, event in story.events] == [1, 2, 1, 3, 1]
+    ends_s = [event.at.mono_ms / 1000 for _, event in story.events]
+    assert ends_s == pytest.approx([at_s for at_s, _ in moves], abs=0.6)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_piece_put_back_and_two_others_taken_are_two_events(seed):
+    story = noisy(seed).tell(steps((30.0, 2000.0), (34.5, -4000.0), start_g=20_000), 50)
+    assert [event.delta_units for _, event in story.events] == [1, -2]
+
+
+def test_while_a_gain_may_be_an_elbow_nobody_calls_the_shelf_stable():
+    story = noisy().tell(steps((30.0, 2000.0), start_g=20_000), 34)
+    assert story.trace.moving.held is not None
+    assert story.told == []
+    assert not story.present.is_stable
+    assert not is_stable(story.trace, story.shelf)
+    assert story.present.balance.net_g == pytest.approx(20_000, abs=100)
+    story.tell(steps((30.0, 2000.0), start_g=20_000), 40)
+    assert [(told_s <= 37, event.delta_units) for told_s, event in story.events] == [(True, 1)]
+    assert story.present.is_stable
+
+
+@pytest.mark.parametrize("boot", [None, "another"])
+def test_a_power_cut_while_a_gain_waits_for_its_proof_loses_nothing_and_doubles_nothing(boot):
+    load = steps((30.0, 2000.0), start_g=20_000)
+    story = noisy().tell(load, 34).restart(10.0, boot).tell(load, 60)
+    assert [event.delta_units for _, event in story.events] == [1]
+    assert story.present.balance.net_g == pytest.approx(22_000, abs=200)
+
+
+def test_a_delivery_of_other_weight_is_told_as_fast_as_any_on_a_quiet_scale():
+    sachet = replace(TIN, piece_g=15.0)
+    learnt = [(30.0 + 8 * i, -14 * 15.0) for i in range(12)]
+    story = Story(product=sachet, cell=LoadCell(noise_g=0.15)).tell(steps(*learnt, (130.0, 14 * 15.4)), 140)
+    told_s, event = story.events[-1]
+    assert event.delta_g == pytest.approx(14 * 15.4, abs=1)
+    assert told_s <= 134
+
+
+def test_light_pieces_are_told_apart_while_the_compressor_shakes_them():
+    def load(second: float) -> float:
+        shaking_g = 0.6 * math.sin(7 * second) if second > 28 else 0.0
+        return steps((30.0, 30.0), (34.2, 30.0))(second) + shaking_g
+
+    sachet = replace(TIN, piece_g=15.0)
+    story = Story(product=sachet, cell=LoadCell(noise_g=0.15)).tell(load, 45)
+    assert [event.delta_units for _, event in story.events] == [2, 2]
+
+
 @pytest.mark.parametrize("amplitude_g", [0.5, 5.0])
 def test_a_compressor_is_no_movement_and_a_pick_beside_it_is_found(amplitude_g):
     def load(second: float) -> float:
