@@ -395,7 +395,11 @@ def test_a_recorded_set_comes_back_row_by_row(name: str) -> None:
         assert found.fault is None
         for quantity, value in wanted.items():
             assert value is not None
-            got = (found.values["counts"] - 84_000) / 100 if quantity == "weight" else found.values[quantity]
+            got = (
+                (found.values["counts"] - own.cell.zero_counts) / own.cell.counts_per_gram
+                if quantity == "weight"
+                else found.values[quantity]
+            )
             assert got == pytest.approx(value, abs=WITHIN[name][quantity] + 1e-9)
 
 
