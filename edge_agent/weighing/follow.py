@@ -174,6 +174,8 @@ class _Course:
             looks = tuple(look for look in looks if look[0] >= oldest_ms)
         began_ms = ms if moving.began_ms is None else moving.began_ms
         self.trace = replace(self.trace, moving=replace(moving, began_ms=began_ms, looks=looks))
+        if moving.held is not None and self._is_outgrown(moving.held, looks):
+            self._tell_held(moving.held)
         tail = self._rested(looks, ms)
         if tail:
             self._weigh_up(self.stages.plateau_of(tail), tail)
@@ -215,10 +217,22 @@ class _Course:
         if abs(left_g) < apart_g or (left_g < 0 and not fits):
             self.trace = replace(self.trace, moving=replace(moving, held=None))
         elif fits and abs(now.gross_g - held.gross_g) >= apart_g:
-            self._settle(held)
-            self.trace = replace(
-                self.trace, phase=Phase.MOVING, moving=Moving(looks[0][0], True, held.gross_g, looks)
-            )  # fmt: skip
+            self._tell_held(held)
+
+    def _is_outgrown(self, held: Plateau, looks: Sequence[Look]) -> bool:
+        """More has come on top for longer than a hand presses, by more than an elbow shifts: then it was none, and
+        nobody has to wait for the end of the queue to hear of it."""
+        latest = _since(looks, looks[-1][0] - round(1000 * HAND_S))
+        if latest is None or latest[0][0] <= held.until_ms:
+            return False
+        more_g = max((self._piece_g() or math.inf) / 2, 2 * ELBOW * (held.gross_g - self.trace.moving.from_g))
+        return min(gross_g for _, gross_g in latest) > held.gross_g + more_g
+
+    def _tell_held(self, held: Plateau) -> None:
+        """And go on from there."""
+        looks = _leaving(held, self.trace.moving.looks, stability.UNREST * (self.trace.rest.noise_g or 0.0))
+        self._settle(held)
+        self.trace = replace(self.trace, phase=Phase.MOVING, moving=Moving(looks[0][0], True, held.gross_g, looks))
 
     def _fits(self, now: Plateau, from_g: float, from_u_g: float, sure: float = FIT) -> bool:
         """Whole pieces came or went, as far as that can be told."""

@@ -215,6 +215,18 @@ def test_handfuls_with_a_little_rest_between_them_are_told_one_by_one(noise_g, s
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
+def test_goods_that_more_goods_came_upon_are_told_before_the_queue_ends(seed):
+    def load(second: float) -> float:
+        one_s, two_s = 30.0, 34.2  # rest, but too short a proof against an elbow; then nobody rests for half a minute
+        restless_g = RESTLESS_G[int(second * 2) % 4] if second >= two_s else 0.0
+        return 20_000.0 + 2000.0 * (second >= one_s) + 6000.0 * (second >= two_s) + restless_g + hand(second, 28, one_s)
+
+    story = noisy(seed).tell(load, 45)
+    assert [(event.kind, event.delta_units) for _, event in story.events] == [(EventKind.RESTOCK, 1)]
+    assert story.events[0][1].at.mono_ms == pytest.approx(30_000, abs=600)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_piece_put_back_and_two_others_taken_are_two_events(seed):
     story = noisy(seed).tell(steps((30.0, 2000.0), (34.5, -4000.0), start_g=20_000), 50)
     assert [event.delta_units for _, event in story.events] == [1, -2]
