@@ -19,16 +19,14 @@ import argparse
 import logging
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -45,7 +43,7 @@ from edge_agent.cli.common import (
     state_directory,
 )
 from edge_agent.cli.exits import CliError, Exit
-from edge_agent.cli.watch import REFRESH_PER_S, stopping, watched
+from edge_agent.cli.watch import listen
 from edge_agent.config import Settings
 from edge_agent.decide.memory import from_rows
 from edge_agent.domain.instant import ClockState, Instant
@@ -256,26 +254,14 @@ def _watch(args: argparse.Namespace, chosen: Settings, shelf: ShelfSettings) -> 
     node = chosen.node
     listener = Listener(chosen.mqtt, Consumer(), site=node.site, node=node.name, asks=False)
     view = View(shelf.name, node.name, shelf.stable_g)
-    stop, is_reached = threading.Event(), threading.Event()
     out = console()
-    broken: list[BrokenPipeError] = []
 
-    def on_taken(taken: Taken) -> None:
+    def hear(taken: Taken) -> None:
         if view.take(taken) and args.json and (told := view.told())["at"] is not None:
-            try:
-                print_json(told)
-                sys.stdout.flush()
-            except BrokenPipeError as error:  # the MQTT library would swallow it: its callbacks must not raise
-                broken.append(error)
-                stop.set()
+            print_json(told)
+            sys.stdout.flush()
 
-    live = Live(get_renderable=view.drawn, console=out, refresh_per_second=REFRESH_PER_S)
-    drawing = live if out.is_terminal and not args.json else nullcontext()
-    with stopping(stop, args.for_s), watched(listener, stop, is_reached), drawing:
-        listener.run(on_taken, time.monotonic, stop)
-    if broken:
-        raise broken[0]
-    if not is_reached.is_set():
+    if not listen(listener, hear, None if args.json else view.drawn, args.for_s):
         raise CliError(Exit.NO_BROKER, listener.last_error or "the broker does not answer")
     if not args.json and not out.is_terminal:
         out.print(view.drawn())

@@ -17,11 +17,12 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from rich.console import RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -145,26 +146,42 @@ def run(args: argparse.Namespace) -> Exit:
     consumer = CountingConsumer(from_start=args.from_start, patience_s=args.patience)
     listener = Listener(mqtt, consumer, site=site, node=node, asks=not args.no_ask)
     view = View(consumer, listener)
+
+    def hear(taken: Taken) -> None:
+        view.take(taken)
+        if args.json:
+            _print(taken)
+
+    is_reached = listen(listener, hear, None if args.json else view.drawn, args.for_s)
+    return _end(args, view, is_reached=is_reached)
+
+
+def listen(
+    listener: Listener, hear: Callable[[Taken], None], drawn: Callable[[], RenderableType] | None, for_s: float | None
+) -> bool:
+    """Until stopped, or for so long; on a terminal ``drawn`` is shown live. Answers whether the broker was reached.
+
+    Raises BrokenPipeError when whoever read what ``hear`` prints has gone.
+    """
     stop, is_reached = threading.Event(), threading.Event()
-    out = console()
     broken: list[BrokenPipeError] = []
 
     def on_taken(taken: Taken) -> None:
-        view.take(taken)
-        if args.json:
-            try:
-                _print(taken)
-            except BrokenPipeError as error:  # the MQTT library would swallow it: its callbacks must not raise
-                broken.append(error)
-                stop.set()
+        try:
+            hear(taken)
+        except BrokenPipeError as error:  # the MQTT library would swallow it: its callbacks must not raise
+            broken.append(error)
+            stop.set()
 
-    live = Live(get_renderable=view.drawn, console=out, refresh_per_second=REFRESH_PER_S)
-    drawing = live if out.is_terminal and not args.json else nullcontext()
-    with stopping(stop, args.for_s), watched(listener, stop, is_reached), drawing:
+    out = console()
+    drawing: AbstractContextManager[object] = nullcontext()
+    if drawn is not None and out.is_terminal:
+        drawing = Live(get_renderable=drawn, console=out, refresh_per_second=REFRESH_PER_S)
+    with _stopping(stop, for_s), _watched(listener, stop, is_reached), drawing:
         listener.run(on_taken, time.monotonic, stop)
     if broken:
         raise broken[0]
-    return _end(args, view, is_reached=is_reached.is_set())
+    return is_reached.is_set()
 
 
 def _print(taken: Taken) -> None:
@@ -190,7 +207,7 @@ def _wanted(args: argparse.Namespace) -> tuple[MqttSettings, str, str]:
 
 
 @contextmanager
-def stopping(stop: threading.Event, for_s: float | None) -> Iterator[None]:
+def _stopping(stop: threading.Event, for_s: float | None) -> Iterator[None]:
     """Ctrl-C, SIGTERM and the time that is up end the watch cleanly."""
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     timer = threading.Timer(for_s, stop.set) if for_s is not None else None
@@ -207,7 +224,7 @@ def stopping(stop: threading.Event, for_s: float | None) -> Iterator[None]:
 
 
 @contextmanager
-def watched(listener: Listener, stop: threading.Event, is_reached: threading.Event) -> Iterator[None]:
+def _watched(listener: Listener, stop: threading.Event, is_reached: threading.Event) -> Iterator[None]:
     """Give up on a broker that is not there; one that goes away later is waited for."""
 
     def look() -> None:

@@ -157,11 +157,6 @@ def _lately(
     return next((reading.value for reading in last.readings if reading.channel.quantity == quantity), None)
 
 
-def _suspended(weights: Iterable[Weight]) -> tuple[Weight, ...]:
-    """While a shelf is calibrated its known weights are no stock."""
-    return tuple(Weight(weight.mono_ms, None, "calibrating") for weight in weights)
-
-
 def _by_point(samples: Iterable[Sample]) -> Mapping[str, Sequence[Sample]]:
     found: defaultdict[str, list[Sample]] = defaultdict(list)
     for sample in samples:

@@ -226,12 +226,6 @@ def _is_readable(found: Salvage, stream: Stream, seq: int) -> bool:
     return any(_message(stream, row, found.legend.clocks) for row in found.wreck.rows(stream, seq, seq))
 
 
-def _as_history(message: Message) -> Message:
-    return Message(
-        message.stream, message.topic, message.body, message.at, False, message.expiry_s, message.correlation
-    )
-
-
 def _message(stream: Stream, row: Row, clocks: Clocks) -> Message | None:
     """None for a row that we never wrote. A lost clock costs the wall time, not the message."""
     found = dict(zip(TABLES[stream].c.keys(), row, strict=True))

@@ -137,8 +137,3 @@ def rezeroed(trace: Trace, zero_g: float) -> Trace:
 
 def _moved(looks: Iterable[Look], by_g: float) -> tuple[Look, ...]:
     return tuple((ms, gross_g + by_g) for ms, gross_g in looks)
-
-
-def sensors_of(shelves: Iterable[ShelfSettings]) -> dict[str, ShelfSettings]:
-    """Which shelf each load cell's sensor belongs to."""
-    return {cell.sensor: shelf for shelf in shelves for cell in shelf.cells}
