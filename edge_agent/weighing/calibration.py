@@ -366,10 +366,6 @@ def _warnings(
 class Due:
     days_left: float  # negative: overdue
 
-    @property
-    def is_due(self) -> bool:
-        return self.days_left <= 0
-
 
 def due(calibrated_wall_ms: int, now_wall_ms: int, every_days: float) -> Due:
     """

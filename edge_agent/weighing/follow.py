@@ -13,13 +13,26 @@ from dataclasses import dataclass, field, replace
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.product import Product
 from edge_agent.domain.stock import StockEvent
-from edge_agent.weighing import calm, drift, estimate, events, plateau, smoothing, spikes, stability, thermal, validity
+from edge_agent.weighing import (
+    calm,
+    drift,
+    estimate,
+    events,
+    plateau,
+    proof,
+    smoothing,
+    spikes,
+    stability,
+    thermal,
+    validity,
+)
 from edge_agent.weighing.drift import Drift
 from edge_agent.weighing.estimate import Estimate
 from edge_agent.weighing.events import Change
 from edge_agent.weighing.looks import Cleaned, cleaned
 from edge_agent.weighing.nouns import Present, Surroundings, Weight
 from edge_agent.weighing.plateau import Plateau
+from edge_agent.weighing.proof import Before, Held
 from edge_agent.weighing.scale import ScaleState, rezeroed
 from edge_agent.weighing.settings import ShelfSettings
 from edge_agent.weighing.thermal import Thermal
@@ -32,19 +45,6 @@ LOOK_S = 120.0  # how often the level at rest is compared with the reference
 LEAST_LOOK_S = 3.0  # less says nothing new
 REFINE_S = 10.0  # after a movement: then the new level is known better than its plateau
 FRESH_S = 0.6  # of level that the plateau after a movement stands for
-QUICK_S, HAND_S = 0.3, 3.5  # of unrest: a clean step, a hand
-# Times stable_s. An elbow is still for 2.4 s now and then, hardly ever for 5 s; a light one on a noisy scale for 7 s.
-PROOF, LONG_PROOF, ODD_PROOF = 1.2, 2.0, 5.0
-ELBOW = 0.2  # of an elbow's weight: how much it shifts within a second
-LIGHTEST_G = 500.0  # of an elbow: a forearm weighs 1 to 1.5 kg
-HIDDEN = 8.0  # noises: what shifts by less may pass for rest; by more, not once in hundreds of leans
-# Standard deviations from a whole number of pieces: one true movement in 2000, and one in 20, is farther away.
-FIT, CLOSE_FIT = 3.5, 2.0
-SPARSE_REST = 0.1  # of the smallest step: as good as rest on a sparse trace
-HARMLESS = 0.05  # of a piece: scales whose noise is as large count as well
-SHAKING = 5e-4  # of the load: the acceleration of a floor, in g, when a compressor runs or a lorry passes
-STEADY_LOOKS = 6  # on sparse traces: thirds of two
-LONGEST_MOVEMENT_S = 60.0  # of which the looks are kept
 DISTURBANCE_S = 5.0  # shorter touches are not worth a line
 DISTURBANCES_APART_MS = 600_000
 WARMTH_KNOWN = 0.3  # of what the temperature is said to have moved (standard uncertainty)
@@ -168,15 +168,16 @@ class _Course:
     def _search(self, ms: int, gross_g: float) -> None:
         """Not at rest: is this look the one that proves it?"""
         moving = self.trace.moving
-        oldest_ms = ms - round(1000 * max(LONGEST_MOVEMENT_S, 4 * STEADY_LOOKS * self._interval_s()))
+        oldest_ms = ms - round(1000 * max(proof.LONGEST_MOVEMENT_S, 4 * proof.STEADY_LOOKS * self._interval_s()))
         looks = (*moving.looks, (ms, gross_g))
         if looks[0][0] < oldest_ms:
             looks = tuple(look for look in looks if look[0] >= oldest_ms)
         began_ms = ms if moving.began_ms is None else moving.began_ms
         self.trace = replace(self.trace, moving=replace(moving, began_ms=began_ms, looks=looks))
-        if moving.held is not None and self._is_outgrown(moving.held, looks):
-            self._tell_held(moving.held)
-        tail = self._rested(looks, ms)
+        held = self.trace.moving.held
+        if held is not None and proof.is_outgrown(self._before(), self.trace.moving, held):
+            self._tell_held(held)
+        tail = proof.rested(self._before(), self.trace.moving.looks, self.stages.rests)
         if tail:
             self._weigh_up(self.stages.plateau_of(tail), tail)
 
@@ -185,134 +186,27 @@ class _Course:
         held = self.trace.moving.held
         if held is not None and now.from_ms > held.until_ms:
             self._decide_on(held, now)
-        proof = self._proof(now, tail)
-        if proof <= 1.0:
+        before, moving = self._before(), self.trace.moving
+        asked = proof.asked_of(before, moving, now, tail, self.state.reference_g, self.state.reference_u_g)
+        if asked <= 1.0:
             self._settle(now)
-        elif lasted := self._lasted(now, proof):
+        elif lasted := proof.lasted(before, moving.looks, now, asked, self.stages.rests):
             self._settle(self.stages.plateau_of(max(lasted, tail, key=len)))
-        elif self.trace.moving.held is None and self._is_candidate(now):
-            self.trace = replace(self.trace, moving=replace(self.trace.moving, held=now))
-
-    def _is_candidate(self, now: Plateau) -> bool:
-        """Goods, if somebody goes on from there: whole pieces, or a rest that no elbow could feign."""
-        from_g = self.trace.moving.from_g
-        if self.state.pieces.model is None:
-            return not self._is_hidden(abs(now.gross_g - from_g))
-        return self._fits(now, from_g, self._level_u_g())
+        elif moving.held is None and proof.is_candidate(before, now, moving.from_g):
+            self.trace = replace(self.trace, moving=replace(moving, held=now))
 
     def _decide_on(self, held: Plateau, now: Plateau) -> None:
-        """Somebody went on before ``held`` was proved. Back to where it was: an elbow. On by whole pieces: goods, and
-        goods again; if more went than came, it must look like two hands. Anything else says nothing of it yet."""
-        moving, piece_g = self.trace.moving, self._piece_g()
-        apart_g = max(
-            self._least_step_g() if piece_g is None else piece_g / 2, events.SURE * math.hypot(now.u_g, held.u_g)
-        )
-        looks = _leaving(held, moving.looks, stability.UNREST * (self.trace.rest.noise_g or 0.0))
-        unrest_ms = max(held.from_ms - moving.looks[0][0], now.from_ms - looks[0][0])
-        left_g, sure = now.gross_g - moving.from_g, FIT
-        if left_g < 0:
-            sure = CLOSE_FIT if unrest_ms <= 1000 * HAND_S else 0.0
-        came = self._fits(held, moving.from_g, self._level_u_g(), sure)
-        fits = came and self._fits(now, held.gross_g, held.u_g, sure)
-        if abs(left_g) < apart_g or (left_g < 0 and not fits):
-            self.trace = replace(self.trace, moving=replace(moving, held=None))
-        elif fits and abs(now.gross_g - held.gross_g) >= apart_g:
+        decided = proof.decided(self._before(), self.trace.moving, held, now)
+        if decided is Held.ELBOW:
+            self.trace = replace(self.trace, moving=replace(self.trace.moving, held=None))
+        elif decided is Held.GOODS:
             self._tell_held(held)
-
-    def _is_outgrown(self, held: Plateau, looks: Sequence[Look]) -> bool:
-        """More has come on top for longer than a hand presses, by more than an elbow shifts: then it was none, and
-        nobody has to wait for the end of the queue to hear of it."""
-        latest = _since(looks, looks[-1][0] - round(1000 * HAND_S))
-        if latest is None or latest[0][0] <= held.until_ms:
-            return False
-        more_g = max((self._piece_g() or math.inf) / 2, 2 * ELBOW * (held.gross_g - self.trace.moving.from_g))
-        return min(gross_g for _, gross_g in latest) > held.gross_g + more_g
 
     def _tell_held(self, held: Plateau) -> None:
         """And go on from there."""
-        looks = _leaving(held, self.trace.moving.looks, stability.UNREST * (self.trace.rest.noise_g or 0.0))
+        looks = proof.leaving(held, self.trace.moving.looks, self.trace.rest.noise_g)
         self._settle(held)
         self.trace = replace(self.trace, phase=Phase.MOVING, moving=Moving(looks[0][0], True, held.gross_g, looks))
-
-    def _fits(self, now: Plateau, from_g: float, from_u_g: float, sure: float = FIT) -> bool:
-        """Whole pieces came or went, as far as that can be told."""
-        u_g = math.hypot(now.u_g, from_u_g)
-        return events.fits(self.state.pieces.model, now.gross_g - from_g, u_g, sure=sure)
-
-    def _lasted(self, now: Plateau, proof: float) -> Sequence[Look]:
-        """The looks of so long a rest, or none."""
-        looks = self.trace.moving.looks
-        longer = _since(looks, looks[-1][0] - round(proof * self._stable_ms()))
-        if longer is None:
-            return ()
-        values = [gross_g for _, gross_g in longer]
-        noise_g = max(self.trace.rest.noise_g or 0.0, self._harmless_g(looks[-1]))
-        if self.stages.rests(values, noise_g):
-            return longer
-        # The floor shakes: then rest was proved by `is_steady`, and its unrest is what goes on.
-        is_shaken = now.noise_g > noise_g and now.until_ms - now.from_ms > 1.5 * self._stable_ms()
-        return longer if is_shaken and self.stages.rests(values, now.noise_g) else ()
-
-    def _proof(self, now: Plateau, tail: Sequence[Look]) -> float:
-        """How often ``stable_s`` rest must last: longer where somebody may not be done. That is after what is no whole
-        number of pieces, and after a restless gain, for an elbow presses down and holds still now and then."""
-        moving = self.trace.moving
-        from_g = moving.from_g if self.state.reference_g is None else self.state.reference_g
-        gain_g = now.gross_g - from_g
-        began_ms = moving.looks[0][0]
-        if not moving.is_seen or tail[-1][0] - began_ms >= 1000 * LONGEST_MOVEMENT_S:
-            return 1.0
-        told_g = events.SURE * math.hypot(now.u_g, self.state.reference_u_g)
-        if abs(gain_g) <= max(self._least_step_g(), told_g):
-            return 1.0
-        piece_g = self._piece_g() or math.inf
-        is_part = piece_g < math.inf and abs(gain_g) < piece_g / 2
-        if is_part or not self._fits(now, from_g, self._level_u_g()):
-            return ODD_PROOF if self._is_hidden(_pressing_g(gain_g, piece_g)) else LONG_PROOF
-        if gain_g < 0:
-            return 1.0
-        unrest_ms = tail[0][0] - began_ms
-        is_quick = unrest_ms <= 1000 * QUICK_S
-        # After more unrest than a hand makes somebody may lean on goods that came, with any weight.
-        if self._is_hidden(gain_g if unrest_ms <= 1000 * HAND_S else LIGHTEST_G):
-            return PROOF if is_quick else LONG_PROOF
-        return 1.0 if is_quick or not self._is_hidden(gain_g / 2) else PROOF
-
-    def _is_hidden(self, elbow_g: float) -> bool:
-        """An elbow of such a weight may pass for rest on so noisy a scale."""
-        return elbow_g >= LIGHTEST_G and ELBOW * elbow_g < HIDDEN * (self.trace.rest.noise_g or 0.0)
-
-    def _rested(self, looks: Sequence[Look], ms: int) -> Sequence[Look]:
-        """The looks that prove rest, or none."""
-        stable_ms = self._stable_ms()
-        tail = _since(looks, ms - stable_ms)
-        if tail is None:
-            return ()
-        noise_g = self.trace.rest.noise_g
-        if noise_g is not None:
-            if self._interval_s() > spikes.SPARSE_S:  # minutes between looks: wind and bees move it meanwhile
-                noise_g = max(noise_g, SPARSE_REST * self._least_step_g())
-            if self.stages.rests([g for _, g in tail], max(noise_g, self._harmless_g(looks[-1]))):
-                return tail
-            steady_g = self._unrest_g(noise_g, looks[-1])
-        else:
-            steady_g = max(self.shelf.stable_g, (self._piece_g() or 0.0) / 4, 1e-3 * self.shelf.capacity_g)
-        longer = _since(looks, ms - max(2 * stable_ms, round(1000 * STEADY_LOOKS * self._interval_s())))
-        if longer is not None and stability.is_steady([g for _, g in longer], steady_g):
-            return longer
-        return ()
-
-    def _harmless_g(self, last: Look) -> float:
-        """What the floor may shake, where that is far below a piece: nobody waits for the compressor."""
-        return min(SHAKING * abs(last[1]), HARMLESS * (self._piece_g() or 0.0))
-
-    def _unrest_g(self, noise_g: float, last: Look) -> float:
-        """How much more than its noise a scale may show and still be at rest: the floor shakes it. After a minute any
-        unrest that stays is taken for a new noise."""
-        if last[0] - self.trace.moving.looks[0][0] >= 1000 * LONGEST_MOVEMENT_S:
-            return max(6 * noise_g, self.shelf.stable_g, 1e-3 * self.shelf.capacity_g)
-        shaken_g = max(SHAKING * abs(last[1]), self.shelf.stable_g if noise_g < self.shelf.stable_g / 3 else 0.0)
-        return 1.5 * math.hypot(noise_g, shaken_g) if shaken_g > noise_g else 0.0
 
     def _settle(self, now: Plateau) -> None:
         """Rest again: what is different?"""
@@ -562,6 +456,19 @@ class _Course:
         if self.at.mono_ms - signal.fault_ms >= LASTING_FAULT_MS:
             self.state = replace(self.state, fault_since=self._instant(signal.fault_ms))
 
+    def _before(self) -> Before:
+        return Before(
+            model=self.state.pieces.model,
+            piece_g=self._piece_g(),
+            noise_g=self.trace.rest.noise_g,
+            level_u_g=self._level_u_g(),
+            least_step_g=self._least_step_g(),
+            stable_g=self.shelf.stable_g,
+            capacity_g=self.shelf.capacity_g,
+            stable_ms=self._stable_ms(),
+            interval_s=self._interval_s(),
+        )
+
     def _instant(self, ms: int) -> Instant:
         return replace(self.at, mono_ms=ms, wall_ms=self.at.wall_ms + ms - self.at.mono_ms)
 
@@ -603,34 +510,6 @@ def _first_apart(rest: Rest) -> int:
             break
         began_ms = ms
     return began_ms
-
-
-def _pressing_g(gain_g: float, piece_g: float) -> float:
-    """The lightest elbow that explains a gain, or a loss beneath it, that is no whole number of pieces.
-
-    >>> _pressing_g(1200.0, 1000.0), _pressing_g(-300.0, 1000.0), _pressing_g(40.0, 300.0)
-    (1200.0, 700.0, 640.0)
-    """
-    if piece_g == math.inf:
-        return abs(gain_g)
-    return LIGHTEST_G + (gain_g - LIGHTEST_G) % piece_g
-
-
-def _leaving(held: Plateau, looks: Sequence[Look], far_g: float) -> tuple[Look, ...]:
-    """The looks after a plateau, from the first that left it."""
-    after = tuple(look for look in looks if look[0] > held.until_ms)
-    apart = (i for i, (_, gross_g) in enumerate(after) if abs(gross_g - held.gross_g) > far_g)
-    return after[next(apart, 0) :]
-
-
-def _since(looks: Sequence[Look], from_ms: int) -> Sequence[Look] | None:
-    """The looks from then on; None when they do not reach back so far."""
-    if not looks or looks[0][0] > from_ms:
-        return None
-    first = len(looks) - 1
-    while first > 0 and looks[first - 1][0] >= from_ms:
-        first -= 1
-    return looks[first:]
 
 
 def _present(shelf: ShelfSettings, state: ScaleState, trace: Trace) -> Present:
