@@ -8,6 +8,7 @@
   scripts/bench weighing             simulated shelves, 30 days at 10 samples/s, and a judge who knows the truth
   scripts/bench hive --plot DIR      five real scales, their loads and drop-outs looked for by a detector of its own
   scripts/bench weighing-cost        what eight load cells at 10 samples/s cost the processor
+  scripts/bench weighing-wear        bytes that busy shelves cost the card, beside their readings
   scripts/bench weighing-latency     from a step on a scale to its event at the broker
   scripts/bench weighing-kill        the agent killed around movements; then the ledger is what lies on the shelves
 
@@ -29,7 +30,7 @@ from chaos_parts.children import CampaignError
 from chaos_parts.figures import EXIT_IMPOSSIBLE, Figure, exit_code, show
 
 SHORT = ("storage", "ready", "drain", "replay", "latency")
-WEIGHING = ("weighing", "hive", "weighing-cost", "weighing-latency", "weighing-kill")
+WEIGHING = ("weighing", "hive", "weighing-cost", "weighing-wear", "weighing-latency", "weighing-kill")
 PARTS = ("storage", "wear", "lean", "ready", "drain", "replay", "latency", "climate", *WEIGHING)
 ONE_RUN = ("wear", "lean")  # asked for together, they are measured together
 
@@ -74,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--full", action="store_true", help="all of them")
     parser.add_argument("--minutes", type=_minutes, default=10.0, metavar="M", help="wear, lean, weighing-cost (10)")
+    parser.add_argument("--hours", type=float, default=4.0, metavar="H", help="weighing-wear: simulated (default: 4)")
     parser.add_argument("--messages", type=int, default=100_000, metavar="N", help="drain (default: %(default)d)")
     parser.add_argument(
         "--times", type=int, metavar="N", help="replay: medians of so many (default: 3); weighing-kill: movements (500)"
@@ -81,8 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", metavar="WORD", help="climate: the recordings with that word in their name")
     parser.add_argument("--quick", action="store_true", help="weighing: six half days")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="weighing: another world (default: 1)")
+    parser.add_argument("--seeds", type=_seeds, metavar="N,N,...", help="weighing: several worlds, judged together")
     parser.add_argument("--shelf", type=int, metavar="N", help="weighing: this one alone")
     parser.add_argument("--restarts", action="store_true", help="weighing: with power cuts")
+    parser.add_argument("--act", choices=("losses",), help="weighing: leaks, drying, catch weight, temperature instead")
     parser.add_argument("--stages", action="store_true", help="weighing: what each stage is worth")
     parser.add_argument("--plot", metavar="DIR", help="weighing, hive: draw there what was found (needs matplotlib)")
     parser.add_argument("--directory", default=".", metavar="DIR", help="on the disk to be measured (default: here)")
@@ -95,6 +99,16 @@ def _minutes(text: str) -> float:
     if minutes < 0.5:
         raise argparse.ArgumentTypeError(f"{text}: must be at least 0.5, or the start is all there is")
     return minutes
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    """
+    >>> _seeds("6,7,8")
+    (6, 7, 8)
+    """
+    if not all(part.strip().isdecimal() for part in text.split(",")):
+        raise argparse.ArgumentTypeError(f"{text}: must be whole numbers with commas between them, as 6,7,8")
+    return tuple(int(part) for part in text.split(","))
 
 
 def _together(parts: Sequence[str]) -> list[tuple[str, ...]]:

@@ -2,11 +2,13 @@
 
 The world is described in weighing_world.py, the judge's rules in weighing_judge.py. Next to the agent, and on the very
 same readings, two who do what is usually done: the mean of each second, and a threshold on the raw reading.
-Confidences are judged in bins of at least 50 claims: the share that was right may differ from the mean of what was
-stated by 0.02, and by two standard deviations of chance.
+Confidences are judged in bins of at least 50 claims: the mean of what was stated must lie within 0.02 of the 95 %
+interval (Wilson) of the share that was right. One world has too few doubtful movements to judge them by: pool some.
 
   scripts/bench weighing                    30 shelf-days at 10 samples/s, and six of drift alone
+  scripts/bench weighing --seeds 6,7,8      three worlds one after the other, each told, and all together judged
   scripts/bench weighing --quick            six half days, and one of drift alone
+  scripts/bench weighing --act losses       leaks, goods that dry, catch weight, temperature: weighing_losses.py
   scripts/bench weighing --restarts         with a power cut of 20 to 60 s every two to six hours
   scripts/bench weighing --stages           three quarter days for each stage that is taken out, to see what it is worth
   scripts/bench weighing --shelf 7 --plot D shelf 7 alone, and pictures of what went wrong
@@ -16,15 +18,27 @@ import argparse
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from chaos_parts.figures import Figure
 
-from bench_parts import weighing_naive
+from bench_parts import weighing_losses, weighing_naive
 from bench_parts.weighing_agent import ALL, STAGES, agent
-from bench_parts.weighing_judge import SAFE, Movement, Published, Rules, Run, Verdict, at_rest, binned, judged, quantile
+from bench_parts.weighing_judge import (
+    SAFE,
+    Bin,
+    Movement,
+    Published,
+    Rules,
+    Run,
+    Verdict,
+    at_rest,
+    binned,
+    judged,
+    quantile,
+)
 from bench_parts.weighing_pictures import drawing
 from bench_parts.weighing_world import ShelfDay, Touch, drifting_day, shelf_day
 
@@ -46,11 +60,12 @@ class Tally:
     verdict: Verdict
     days: float
     samples: int
+    writes: int = 0
+    written_bytes: int = 0
     claims: list[tuple[float, bool]] = field(default_factory=list)  # (confidence, right): of the pieces moved
     counts: list[tuple[float, bool]] = field(default_factory=list)  # of the pieces that lie there
     balanced: Counter[str] = field(default_factory=Counter)  # "within", "outside", "unknown"
     farthest_pieces: float = 0.0  # of a balance from the truth
-    states: int = 0
     cpu_s: float = 0.0
 
 
@@ -67,29 +82,70 @@ class Job:
     is_agent_alone: bool = False
 
 
+@dataclass(slots=True)
+class World:
+    """How everybody fared in one world, or in several."""
+
+    tallies: dict[str, list[Tally]] = field(default_factory=lambda: {AGENT: [], MEANS: [], THRESHOLD: []})
+    drifted: dict[str, list[Tally]] = field(default_factory=lambda: {AGENT: [], MEANS: [], THRESHOLD: []})
+
+
 def measure(args: argparse.Namespace, folder: Path, say: Callable[[str], None], names: Sequence[str]) -> list[Figure]:
+    if args.act == "losses":
+        return weighing_losses.measure(args.seeds or (args.seed,), say, is_quick=args.quick)
     if args.stages:
         return _worth(args, say)
+    seeds = args.seeds or (args.seed,)
+    figures: list[Figure] = []
+    pooled = World()
+    for seed in seeds:
+        world = _world(args, seed, say)
+        if len(seeds) > 1:
+            figures += _briefly(f"seed {seed}", world)
+        for of_all, of_one in ((pooled.tallies, world.tallies), (pooled.drifted, world.drifted)):
+            for name, tallies in of_one.items():
+                of_all[name] += tallies
+    return figures + _world_figures(pooled)
+
+
+def _world(args: argparse.Namespace, seed: int, say: Callable[[str], None]) -> World:
     indices, hours = (QUICK_SHELVES, QUICK_HOURS) if args.quick else (range(SHELF_DAYS), 24.0)
     if args.shelf is not None:
         indices = (args.shelf,)
-    jobs = [Job(index, args.seed, hours, has_restarts=args.restarts) for index in indices]
+    jobs = [Job(index, seed, hours, has_restarts=args.restarts) for index in indices]
     drifting = () if args.shelf is not None else DRIFTING[:1] if args.quick else DRIFTING
-    jobs += [Job(n, args.seed, drift_g_per_h=(-1) ** place * DRIFT_G_PER_H) for place, n in enumerate(drifting)]
-    say(f"weighing: {len(jobs)} shelves, seed {args.seed}")
-    tallies: dict[str, list[Tally]] = {AGENT: [], MEANS: [], THRESHOLD: []}
-    drifted: dict[str, list[Tally]] = {AGENT: [], MEANS: [], THRESHOLD: []}
+    jobs += [Job(n, seed, drift_g_per_h=(-1) ** place * DRIFT_G_PER_H) for place, n in enumerate(drifting)]
+    say(f"weighing: {len(jobs)} shelves, seed {seed}")
+    world = World()
     for job, found in _done(jobs, say):
         for name, tally in found.items():
-            (tallies if job.drift_g_per_h is None else drifted)[name].append(tally)
+            (world.tallies if job.drift_g_per_h is None else world.drifted)[name].append(tally)
     if args.plot:
         pictures = drawing("weighing_plot")
-        for job, tally in zip(jobs, tallies[AGENT], strict=False):
+        for job, tally in zip(jobs, world.tallies[AGENT], strict=False):
             pictures.flaws(Path(args.plot), day_of(job), tally.verdict, say)
-    figures = _agent_figures(tallies[AGENT])
+    return world
+
+
+def _briefly(name: str, world: World) -> list[Figure]:
+    """One world among several: told, and not judged by itself."""
+    tallies = world.tallies[AGENT]
+    counts = [right for tally in tallies for confidence, right in tally.counts if confidence >= SAFE]
+    off = sum(not one.is_right for one in _bins(tallies))
+    figures = [
+        *_basics(name, tallies, ("", "", "", "")),
+        Figure(f"{name}: pieces on the shelf right, of {len(counts):,}", _share(sum(counts), len(counts)), "%"),
+        Figure(f"{name}: bins of confidence off by more than 0.02 (and chance)", off, "bins"),
+    ]
+    drifted = world.drifted[AGENT]
+    return [*figures, replace(_drift_figure(name, drifted), goal="")] if drifted else figures
+
+
+def _world_figures(world: World) -> list[Figure]:
+    figures = _agent_figures(world.tallies[AGENT])
     for name in (MEANS, THRESHOLD):
-        figures += _naive_figures(name, tallies[name])
-    for name, some in drifted.items():
+        figures += _naive_figures(name, world.tallies[name])
+    for name, some in world.drifted.items():
         if some:
             figures.append(_drift_figure(name, some))
     return figures
@@ -147,7 +203,7 @@ def tallied(day: ShelfDay, run: Run, outages: Sequence[tuple[float, float]] = ()
     )
     verdict = judged(touches, run.published, Rules.of_pieces(day.physics.goods.piece_g), day.start_units, day.shaken)
     span_s = float(day.mono_ms[-1] - day.mono_ms[0]) / 1000
-    tally = Tally(day.name, verdict, span_s / 86_400, len(day.mono_ms), states=run.writes, cpu_s=run.cpu_s)
+    tally = Tally(day.name, verdict, span_s / 86_400, len(day.mono_ms), run.writes, run.written_bytes, cpu_s=run.cpu_s)
     for match in verdict.found:
         event = match.event
         if match.movement.kind not in ANONYMOUS and event.units is not None:
@@ -266,7 +322,8 @@ def _agent_figures(tallies: Sequence[Tally]) -> list[Figure]:
     figures += [
         Figure("balance: farthest from the truth", round(max(tally.farthest_pieces for tally in tallies), 2), "pieces"),
         Figure("balance: moments at which none was stated", _share(balanced["unknown"], sum(balanced.values())), "%"),
-        Figure("state written, per shelf and day", round(sum(tally.states for tally in tallies) / days, 1), "times"),
+        Figure("state written, per shelf and day", round(sum(tally.writes for tally in tallies) / days, 1), "times"),
+        Figure("  of this in bytes", round(sum(tally.written_bytes for tally in tallies) / 1000 / days, 1), "kB"),
         Figure("processor per reading", round(1e6 * sum(tally.cpu_s for tally in tallies) / samples, 2), "µs"),
     ]
     return figures
@@ -321,18 +378,25 @@ def _pieces_figures(tallies: Sequence[Tally]) -> list[Figure]:
     ]  # fmt: skip
 
 
+def _bins(tallies: Sequence[Tally]) -> list[Bin]:
+    return binned(claim for tally in tallies for claim in tally.claims)
+
+
 def _confidence_figures(tallies: Sequence[Tally]) -> list[Figure]:
     figures = []
-    bins = binned(claim for tally in tallies for claim in tally.claims)
+    bins = _bins(tallies)
     for one in bins:
-        figures.append(
-            Figure(
-                f"confidence {one.low:g} to {one.high:g}: stated {one.stated:.4f}, n = {one.count:,}, right",
-                round(one.observed, 4),
-            )
-        )
+        low, high = one.interval
+        stated = f"confidence {one.low:g} to {one.high:g}: stated {one.stated:.4f}, n = {one.count:,}"
+        figures.append(Figure(f"{stated}, right ({low:.3f} to {high:.3f} with 95 %)", round(one.observed, 4)))
     off = [one for one in bins if not one.is_right]
-    return [*figures, Figure("bins of confidence off by more than 0.02 (and chance)", len(off), "bins", "0")]
+    return [
+        *figures,
+        Figure("bins of confidence off by more than 0.02 (and chance)", len(off), "bins", "0"),
+        Figure(
+            f"bins with claims enough to tell 0.02 from chance, of {len(bins)}", sum(b.is_told for b in bins), "bins"
+        ),
+    ]
 
 
 def _latency_figures(tallies: Sequence[Tally]) -> list[Figure]:

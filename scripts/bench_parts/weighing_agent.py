@@ -9,6 +9,7 @@ import numpy as np
 
 from bench_parts.weighing_judge import Published, Run
 from bench_parts.weighing_world import ShelfDay
+from edge_agent.decide.memory import Memory, changed_rows, from_rows, kept_with, pressing_rows, to_rows
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.product import Product
 from edge_agent.domain.stock import StockEvent
@@ -30,29 +31,64 @@ STAGES: Mapping[str, Stages] = {
     "creep": replace(ALL, crept=drift.null_crept),
     "the drift foreseen": replace(ALL, ahead=estimate.null_ahead),
 }
+KEPT_S = 70  # the health row's minute, and the batch it waits for
 COUNTED_AFTER_S = 60  # somebody counts what lies there, once the shelf is at rest
 
 
-def agent(day: ShelfDay, outages: Sequence[tuple[float, float]] = (), stages: Stages = ALL) -> Run:
-    """An outage leaves nothing but the ScaleState, as a power cut does."""
-    shelf, product = settings_of(day)
-    state, trace = ScaleState(tare_g=day.physics.container_g), Trace()
+def agent(
+    day: ShelfDay,
+    outages: Sequence[tuple[float, float]] = (),
+    stages: Stages = ALL,
+    configured: tuple[ShelfSettings, Product] | None = None,
+) -> Run:
+    """An outage leaves nothing but the rows on the disk, as a power cut does."""
+    shelf, product = configured or settings_of(day)
+    state, card = ScaleState(tare_g=day.physics.container_g), _Card(shelf.name)
     run, began_s = Run(), time.process_time()
     count_from_s: float | None = float(day.mono_ms[0]) / 1000 + COUNTED_AFTER_S
     for boot, cycles in enumerate(_boots(day, outages)):
-        trace = Trace()
+        trace, state = Trace(), card.state(state)
         for second, mono_ms, weights in cycles:
             at = Instant(mono_ms, MIDNIGHT_MS + second * 1000, f"boot-{boot}")
             followed = follow(shelf, state, trace, weights, at, _around(day, second), product, stages=stages)
-            run.writes += followed.state is not state and followed.state != state
+            card.take(followed.state, bool(followed.events), second)
             state, trace, present = followed.state, followed.trace, followed.present
             run.published += (_published(second, event) for event in followed.events)
             run.balances[second] = (present.balance.net_g, present.balance.u_g)
             run.stable += present.is_stable
+            run.tracked_g = max(run.tracked_g, abs(present.drift_tracked_g))
             if count_from_s is not None and second >= count_from_s and present.is_stable:
                 state, count_from_s = _counted(state, day.start_units, present.balance.net_g, present.balance.u_g), None
+    run.writes, run.written_bytes = card.writes, card.written_bytes
     run.cpu_s = time.process_time() - began_s
     return run
+
+
+class _Card:
+    """The rows of a shelf as the agent's service writes them: what presses at once, the rest with the health row."""
+
+    def __init__(self, shelf: str) -> None:
+        self._shelf, self._kept, self._due_s = shelf, Memory(), 0
+        self.writes = self.written_bytes = 0
+
+    def take(self, state: ScaleState, is_told: bool, second: int) -> None:
+        is_due = second >= self._due_s
+        if is_due:
+            self._due_s = second + KEPT_S
+        if state is self._kept.scales.get(self._shelf):
+            return
+        memory = Memory(scales={self._shelf: state})
+        told = (self._shelf,) if is_told else ()
+        rows = changed_rows(self._kept, memory) if is_due else pressing_rows(self._kept, memory, told)
+        if rows:
+            self._kept = kept_with(self._kept, memory, rows)
+            self.writes += 1
+            self.written_bytes += sum(len(value) for value in rows.values())
+
+    def state(self, first: ScaleState) -> ScaleState:
+        """As it comes back from them; ``first`` where none was written yet."""
+        rows = to_rows(self._kept)
+        return from_rows(rows).scales[self._shelf] if rows else first
 
 
 def settings_of(day: ShelfDay) -> tuple[ShelfSettings, Product]:

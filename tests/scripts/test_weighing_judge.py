@@ -204,6 +204,23 @@ def test_confidences_are_right_when_as_many_are_right_as_was_said(judge) -> None
     assert judge.binned([(0.999, n % 20 > 0) for n in range(40)])[0].is_right  # too few to tell
 
 
+def test_a_bin_is_judged_by_what_its_claims_can_tell(judge) -> None:
+    few, many = judge.Bin(0.5, 0.7, 81, 0.60, 0.48), judge.Bin(0.5, 0.7, 810, 0.60, 0.48)
+    assert few.interval == (pytest.approx(0.373, abs=0.001), pytest.approx(0.590, abs=0.001))
+    assert few.is_right  # 0.02 beyond chance
+    assert not many.is_right
+    assert not few.is_told
+    assert not many.is_told
+    assert judge.Bin(0.5, 0.7, 2600, 0.60, 0.60).is_told
+
+
+def test_a_share_of_one_is_no_proof_of_certainty(judge) -> None:
+    """Normal errors would say that 60 right of 60 leave no doubt."""
+    low, high = judge.Bin(0.9, 0.95, 60, 0.93, 1.0).interval
+    assert (low, high) == (pytest.approx(0.9375, abs=0.001), 1.0)
+    assert judge.Bin(0.9, 0.95, 60, 0.93, 1.0).is_right
+
+
 # --- the world ------------------------------------------------------------------------------------------------------
 
 
