@@ -1,4 +1,5 @@
-"""Look at a scale: `watch` shows a shelf live while the agent runs, `diagnose` measures what the scale can do.
+"""Look at a scale: `watch` shows a shelf live while the agent runs, `diagnose` measures what the scale can do,
+`history` lists its calibrations.
 
 `watch` reads what the agent tells the broker: gross, net, pieces and how sure they are, rest, noise, drift, faults, and
 the events since it began. An event and the weight after it come within seconds, weights in between every `report_s` of
@@ -9,10 +10,14 @@ shelf. Two programmes cannot share a load cell, so the agent must stand still: `
 `systemctl start edge-agent` after it. Exit code 0 when the scale is well, 1 when something is to be done, 6 while the
 agent runs.
 
+`history` says of every calibration of each load cell who did it, when, at what temperature, with which weights, and by
+how much the span changed; (!) marks more than 2 %. Exit code 0.
+
 edge-agent scale watch shelf-1 --config config/simulated.toml
 edge-agent scale watch shelf-1 --for 60 --json | jq -c '[.at, .net_g, .units]'
 edge-agent scale diagnose shelf-1 --config config/simulated.toml
 edge-agent scale diagnose shelf-1 --seconds 120 --json | jq .problems
+edge-agent scale history shelf-1 --config config/simulated.toml
 """
 
 import argparse
@@ -30,6 +35,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from edge_agent.cli import scale_history
 from edge_agent.cli.common import (
     add_config,
     add_json,
@@ -55,9 +61,8 @@ from edge_agent.drivers.seam import Board
 from edge_agent.mqtt.consumer import Consumer, Listener, Taken
 from edge_agent.service.clockwatch import ClockWatch
 from edge_agent.service.scales import CONFIGURATION
-from edge_agent.storage import inbox, settings_file
-from edge_agent.storage.errors import StorageError
-from edge_agent.storage.settings_file import CalibrationRecord, SettingsFile
+from edge_agent.storage import inbox
+from edge_agent.storage.settings_file import CalibrationRecord
 from edge_agent.weighing.diagnosis import CellReport, Diagnosis, Known, diagnosed
 from edge_agent.weighing.scale import ScaleState
 from edge_agent.weighing.settings import CellSettings, ShelfSettings
@@ -75,8 +80,11 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
     diagnose = actions.add_parser("diagnose", help="measure what the scale can and cannot do; the agent stands still")
     diagnose.add_argument("shelf", metavar="SHELF", help="name of the shelf, as in the configuration")
     diagnose.add_argument("--seconds", type=_seconds, default=SECONDS, metavar="S", help="default: %(default)g")
-    add_state(diagnose)
-    for action in (watch, diagnose):
+    history = actions.add_parser("history", help="who calibrated it, when, at what temperature, and what it changed")
+    history.add_argument("shelf", metavar="SHELF", help="name of the shelf, as in the configuration")
+    for action in (diagnose, history):
+        add_state(action)
+    for action in (watch, diagnose, history):
         add_config(action)
         add_json(action)
 
@@ -94,7 +102,8 @@ def _seconds(text: str) -> float:
 def run(args: argparse.Namespace) -> Exit:
     chosen = settings(args.config)
     shelf = shelf_of(chosen, args.shelf)
-    return _watch(args, chosen, shelf) if args.action == "watch" else _diagnose(args, chosen, shelf)
+    actions = {"watch": _watch, "diagnose": _diagnose, "history": scale_history.run}
+    return actions[args.action](args, chosen, shelf)
 
 
 def shelf_of(chosen: Settings, name: str) -> ShelfSettings:
@@ -274,7 +283,7 @@ def _watch(args: argparse.Namespace, chosen: Settings, shelf: ShelfSettings) -> 
 def _diagnose(args: argparse.Namespace, chosen: Settings, shelf: ShelfSettings) -> Exit:
     directory = state_directory(chosen, args.state)
     state = _state(directory, shelf)
-    shelf, days = in_force(shelf, _calibrations(directory, shelf), machine_now())
+    shelf, days = in_force(shelf, scale_history.calibrations(directory, shelf), machine_now())
     known = _known(chosen, shelf, state, days)
     for name in ("edge_agent.service.polling", "edge_agent.drivers"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what they complain of stands in the verdict
@@ -302,22 +311,10 @@ def _state(directory: Path, shelf: ShelfSettings) -> ScaleState:
             "the agent runs, and two programmes cannot read the same load cells: `systemctl stop edge-agent` first, "
             f"or `edge-agent scale watch {shelf.name}` to look on while it works",
         )
-    row = f"scale/{shelf.name}"
     try:
-        return from_rows({key: value for key, value in memory.items() if key == row}).scales.get(
-            shelf.name, ScaleState()
-        )
+        found = from_rows({key: value for key, value in memory.items() if key.endswith(f"/{shelf.name}")})
+        return found.scales.get(shelf.name, ScaleState())
     except ValueError as error:
-        raise CliError(Exit.FAULT, str(error)) from error
-
-
-def _calibrations(directory: Path, shelf: ShelfSettings) -> list[CalibrationRecord]:
-    if not (directory / settings_file.FILE_NAME).exists():
-        return []
-    try:
-        with closing(SettingsFile.open(directory, machine_now())) as found:
-            return found.calibrations(shelf.name)
-    except StorageError as error:
         raise CliError(Exit.FAULT, str(error)) from error
 
 

@@ -32,7 +32,7 @@ class Stepped:
 
 
 def step(memory: Memory, shelf: ShelfSettings, command: Command, at: Instant) -> Stepped:
-    """Raises calibration.Refused, and then nothing has changed."""
+    """Raises calibration.Refused, and then nothing has changed. ``finish`` changes nothing until it is kept."""
     name = command.arguments.get("step")
     if name not in STEPS:
         raise calibration.Refused(f"step = {name!r}: must be one of {', '.join(STEPS)}")
@@ -42,10 +42,26 @@ def step(memory: Memory, shelf: ShelfSettings, command: Command, at: Instant) ->
     if session is None or not session.is_open(at):
         raise calibration.Refused(f"{shelf.name} is not being calibrated: empty its platform and send step zero")
     if name == "cancel":
-        return Stepped(_closed(memory, shelf), "nothing was changed", {"shelf": shelf.name, "step": name})
+        return Stepped(_closed(memory, shelf.name), "nothing was changed", {"shelf": shelf.name, "step": name})
     if name == "finish":
         return _finish(memory, shelf, command, session, at)
     return _placed(memory, shelf, command, session, at)
+
+
+def in_force(memory: Memory, shelf: str, at: Instant) -> Memory:
+    """Once the calibration that ``finish`` asked for is kept: the session is over, the zero offset was the last one's.
+
+    The same load weighs otherwise now: what differs when the scale rests again is unexplained, not a pick.
+    """
+    state = memory.scales.get(shelf, ScaleState())
+    state = replace(
+        state, zero_g=0.0, drift_tracked_g=0.0, drift_hour_g=0.0, creep_g=0.0, fault_since=state.fault_since or at
+    )
+    return replace(
+        _closed(memory, shelf),
+        scales={**memory.scales, shelf: state},
+        traces={**memory.traces, shelf: Trace()},
+    )
 
 
 def suspends(memory: Memory, shelf: ShelfSettings, at: Instant) -> bool:
@@ -104,16 +120,6 @@ def _next(shelf: ShelfSettings, session: Session) -> str:
 
 def _finish(memory: Memory, shelf: ShelfSettings, command: Command, session: Session, at: Instant) -> Stepped:
     made = calibration.calibrate(shelf.cells, shelf.capacity_g, session.empty, session.placings)
-    state = memory.scales.get(shelf.name, ScaleState())
-    # The same load weighs otherwise now: what differs when the scale rests again is unexplained, not a pick.
-    state = replace(
-        state, zero_g=0.0, drift_tracked_g=0.0, drift_hour_g=0.0, creep_g=0.0, fault_since=state.fault_since or at
-    )
-    memory = replace(
-        _closed(memory, shelf),
-        scales={**memory.scales, shelf.name: state},
-        traces={**memory.traces, shelf.name: Trace()},
-    )
     words = ". ".join(made.warnings) or "all well"
     message = f"calibrated with {len(made.weights_g)} placings, largest residual {made.residual_g:+.1f} g: {words}"
     detail = {"shelf": shelf.name, "step": "finish", **_told(made)}
@@ -182,6 +188,6 @@ def _opened(memory: Memory, shelf: ShelfSettings, session: Session) -> Memory:
     return replace(memory, calibrating={**memory.calibrating, shelf.name: session})
 
 
-def _closed(memory: Memory, shelf: ShelfSettings) -> Memory:
-    left = {name: session for name, session in memory.calibrating.items() if name != shelf.name}
+def _closed(memory: Memory, shelf: str) -> Memory:
+    left = {name: session for name, session in memory.calibrating.items() if name != shelf}
     return replace(memory, calibrating=left)

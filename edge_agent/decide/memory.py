@@ -1,22 +1,24 @@
 """What survives from one cycle to the next, and the part of it that survives a power cut."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from edge_agent.alerts.sensor_fault import SensorHealth
 from edge_agent.decide.moves import Picks
-from edge_agent.decide.restore import restored
+from edge_agent.decide.restore import plain, restored
 from edge_agent.domain.alarm import Alarm
 from edge_agent.domain.reading import Quality
 from edge_agent.domain.stock import StockState
+from edge_agent.weighing.belief import Pieces
 from edge_agent.weighing.calibration import Session
 from edge_agent.weighing.cells import CellTrace
 from edge_agent.weighing.nouns import Present
 from edge_agent.weighing.scale import ScaleState
 from edge_agent.weighing.trace import Trace
 
+SCALE, PIECES, ALARM = "scale/", "pieces/", "alarm/"  # a row's key: one of these and a name
 _RETIRED = ("units", "units_net_g")
 
 
@@ -30,7 +32,7 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    # Kept with the readings they came from:
+    # Lasts, as rows:
     scales: Mapping[str, ScaleState] = field(default_factory=dict)  # by shelf
     alarms: Mapping[str, Alarm] = field(default_factory=dict)  # by name; those that ever were raised
     # Built anew after a start, within seconds:
@@ -45,47 +47,94 @@ class Memory:
 
 
 def to_rows(memory: Memory) -> dict[str, bytes]:
-    """The lasting part as rows for the store: one per shelf and per alarm.
+    """The lasting part as rows for the store: two per shelf, one per alarm.
 
-    >>> to_rows(Memory(scales={"shelf-1": ScaleState(tare_g=350.0)}))["scale/shelf-1"][:28]
-    b'{"tare_g":350.0,"zero_g":0.0'
+    What is believed of the pieces is long and changes with an event only; the scale's own row is short.
+
+    >>> to_rows(Memory(scales={"shelf-1": ScaleState(tare_g=350.0)}))
+    {'scale/shelf-1': b'{"tare_g":350.0}', 'pieces/shelf-1': b'{}'}
     """
-    rows = {f"scale/{shelf}": _json(asdict(state)) for shelf, state in memory.scales.items()}
-    return rows | {f"alarm/{name}": _json(asdict(alarm)) for name, alarm in memory.alarms.items()}
+    rows: dict[str, bytes] = {}
+    for shelf, state in memory.scales.items():
+        rows[SCALE + shelf] = _json(_without_pieces(state))
+        rows[PIECES + shelf] = _json(plain(state.pieces))
+    return rows | {ALARM + name: _json(asdict(alarm)) for name, alarm in memory.alarms.items()}
 
 
 def from_rows(rows: Mapping[str, bytes]) -> Memory:
-    """The memory that ``to_rows`` wrote. Raises ValueError naming the row that cannot be read."""
+    """The memory that ``to_rows`` wrote, or an earlier version. Raises ValueError naming the row that cannot be read.
+
+    Pieces without their scale's row are left out: nobody knows what lay there with them.
+    """
     scales: dict[str, ScaleState] = {}
+    pieces: dict[str, Pieces] = {}
     alarms: dict[str, Alarm] = {}
     for key, value in rows.items():
         kind, _, name = key.partition("/")
         try:
             if kind == "scale":
                 scales[name] = _scale(json.loads(value))
+            elif kind == "pieces":
+                pieces[name] = restored(Pieces, json.loads(value))
             elif kind == "alarm":
                 alarms[name] = restored(Alarm, json.loads(value))
         except (ValueError, TypeError) as error:
             raise ValueError(f"memory row {key!r} holds {value[:80]!r}: {error}") from error
+    for shelf in scales.keys() & pieces.keys():
+        scales[shelf] = replace(scales[shelf], pieces=pieces[shelf])
     return Memory(scales=scales, alarms=alarms)
 
 
-def changed_rows(before: Memory, after: Memory) -> dict[str, bytes]:
-    """Only what this cycle changed, so that a quiet cycle writes nothing."""
-    changed = Memory(
-        scales={k: v for k, v in after.scales.items() if before.scales.get(k) != v},
-        alarms={k: v for k, v in after.alarms.items() if before.alarms.get(k) != v},
-    )
-    return to_rows(changed)
+def changed_rows(kept: Memory, memory: Memory) -> dict[str, bytes]:
+    """What differs from what was ``kept``."""
+    rows: dict[str, bytes] = {}
+    for shelf, state in memory.scales.items():
+        was = kept.scales.get(shelf)
+        if was is None or replace(was, pieces=state.pieces) != state:
+            rows[SCALE + shelf] = _json(_without_pieces(state))
+        if was is None or was.pieces != state.pieces:
+            rows[PIECES + shelf] = _json(plain(state.pieces))
+    changed = {name: alarm for name, alarm in memory.alarms.items() if kept.alarms.get(name) != alarm}
+    return rows | to_rows(Memory(alarms=changed))
+
+
+def pressing_rows(kept: Memory, memory: Memory, told: Collection[str]) -> dict[str, bytes]:
+    """Of ``changed_rows`` what must be on the disk with what this cycle tells: ``told`` names shelves with an event.
+
+    A reference that only followed the scale's drift can wait a minute: after a power cut the drift since then is
+    allowed for, and five times its uncertainty (60 g/h: 0.5 g a minute) must stay below the lightest piece.
+    """
+    pressing = {
+        shelf: state
+        for shelf, state in memory.scales.items()
+        if shelf in told or _unfollowed(kept.scales.get(shelf)) != _unfollowed(state)
+    }
+    return changed_rows(kept, replace(memory, scales=pressing))
+
+
+def kept_with(kept: Memory, memory: Memory, rows: Iterable[str]) -> Memory:
+    """What is kept once ``rows`` of this memory are on the disk."""
+    names = [key.partition("/") for key in rows]
+    scales = {name: memory.scales[name] for kind, _, name in names if kind in ("scale", "pieces")}
+    return replace(kept, scales={**kept.scales, **scales}, alarms=memory.alarms)
+
+
+def forgotten_rows(rows: Iterable[str], shelves: Collection[str]) -> dict[str, None]:
+    """Rows of shelves that are none of these, to be forgotten.
+
+    >>> forgotten_rows(["scale/old", "pieces/old", "scale/new", "alarm/old", "health"], ["new"])
+    {'scale/old': None, 'pieces/old': None}
+    """
+    return {key: None for key in rows if key.startswith((SCALE, PIECES)) and key.partition("/")[2] not in shelves}
 
 
 def mirrored_rows(before: Memory, after: Memory) -> dict[str, bytes]:
     """What of the scales must outlive a lost database, where it changed: tare, zero, and what was learnt of a piece.
 
-    Not the balance: a new file is a new ledger, and begins with what lies there then.
+    One row a shelf. Not the balance: a new file is a new ledger, and begins with what lies there then.
     """
     return {
-        f"scale/{shelf}": _json(asdict(_known(state)))
+        SCALE + shelf: _json(plain(_known(state)))
         for shelf, state in after.scales.items()
         if _known_to(before.scales.get(shelf)) != (state.tare_g, state.zero_g)
     }
@@ -97,6 +146,18 @@ def _known_to(state: ScaleState | None) -> tuple[float, float]:
 
 def _known(state: ScaleState) -> ScaleState:
     return ScaleState(tare_g=state.tare_g, zero_g=state.zero_g, pieces=replace(state.pieces, guesses=(), there=None))
+
+
+def _without_pieces(state: ScaleState) -> object:
+    return plain(replace(state, pieces=Pieces()))
+
+
+def _unfollowed(state: ScaleState | None) -> object:
+    """Of a scale what changes with commands, events and faults only."""
+    if state is None:
+        return None
+    is_begun = state.reference_g is not None
+    return (is_begun, state.tare_g, state.zero_g, state.pieces, state.away_g, state.fault_since, state.loss_since)
 
 
 def _json(value: object) -> bytes:

@@ -1,7 +1,7 @@
-"""Rows of JSON back to the frozen dataclasses they were made of, by the types of their fields. Pure."""
+"""Frozen dataclasses to what JSON can hold, and back by the types of their fields. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -9,8 +9,29 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 T = TypeVar("T")
 
 
+def plain(value: object) -> object:
+    """As ``dataclasses.asdict``, without the fields that have their default: ``restored`` knows them.
+
+    >>> from edge_agent.domain.instant import Instant
+    >>> plain((Instant(1, 2, "boot"),))
+    [{'mono_ms': 1, 'wall_ms': 2, 'boot': 'boot'}]
+    """
+    if is_dataclass(value):
+        found = ((field, getattr(value, field.name)) for field in fields(value))
+        return {field.name: plain(each) for field, each in found if not _is_default(field, each)}
+    if isinstance(value, tuple):
+        return [plain(each) for each in value]
+    return value
+
+
+def _is_default(field: "Field[Any]", value: object) -> bool:
+    if field.default_factory is not MISSING:
+        return bool(value == field.default_factory())
+    return field.default is not MISSING and bool(value == field.default)
+
+
 def restored(kind: type[T], row: Mapping[str, Any]) -> T:
-    """What ``dataclasses.asdict`` and JSON made of a ``kind``; a field that is not in the row has its default.
+    """What ``plain`` (or ``dataclasses.asdict``) and JSON made of a ``kind``; a field not in the row has its default.
 
     Raises TypeError or ValueError for a field nobody knows, and for a value that is none of its type.
     """

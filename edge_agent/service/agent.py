@@ -6,8 +6,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from edge_agent.alerts.condition import Condition
-from edge_agent.decide import Calibrated, Decision, Gathered, Identify, Memory, Plan, Reload, Request, Resend, decide
-from edge_agent.decide.memory import changed_rows, mirrored_rows, to_rows
+from edge_agent.decide import (
+    Calibrated,
+    Decision,
+    Gathered,
+    Identify,
+    Memory,
+    Plan,
+    Reload,
+    Request,
+    Resend,
+    calibrate,
+    decide,
+)
+from edge_agent.decide.memory import changed_rows, kept_with, mirrored_rows, pressing_rows, to_rows
 from edge_agent.domain.command import Command, CommandResult, ResultCode
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Message, Stream
@@ -42,6 +54,8 @@ class Agent:
         keep_calibration: Callable[[Calibrated, Instant], None],
     ) -> None:
         self.memory = memory
+        # As the rows stand. Of scales nothing: where an earlier version wrote one row, both must be written at first.
+        self._kept = Memory(alarms=memory.alarms)
         self.reload_asked = False
         self.cycles = 0
         self._plan, self._store, self._keeper, self._panel = plan, store, keeper, panel
@@ -66,10 +80,11 @@ class Agent:
         """One gather-decide-apply. What is critical is on the disk when this returns, if the disk takes it."""
         commands, refused = self._commands(now)
         decision = decide(self.memory, self._plan, Gathered(now, samples, commands, list(conditions)))
+        before, self.memory = self.memory, decision.memory
         answers = [*decision.results, *(self._do(request, now) for request in decision.requests)]
-        rows = changed_rows(self.memory, decision.memory)
-        mirrored = mirrored_rows(self.memory, decision.memory)
-        self.memory = decision.memory
+        rows = pressing_rows(self._kept, self.memory, {event.shelf for event in decision.events})
+        self._kept = kept_with(self._kept, self.memory, rows)
+        mirrored = mirrored_rows(before, self.memory)
         self._keeper.add(
             now,
             decision.samples,
@@ -85,8 +100,15 @@ class Agent:
         self.cycles += 1
         return decision
 
+    def lasting_rows(self) -> dict[str, bytes]:
+        """What the memory holds and no row does yet, for a commit that comes anyway: it costs no page of its own."""
+        rows = changed_rows(self._kept, self.memory)
+        self._kept = kept_with(self._kept, self.memory, rows)
+        return rows
+
     def flush(self, now: Instant) -> bool:
         """Commit all that waits, now."""
+        self._keeper.add(now, rows=self.lasting_rows())
         return self._keeper.commit(now, to_rows(self.memory))
 
     def _commands(self, now: Instant) -> tuple[list[Command], list[CommandResult]]:
@@ -155,12 +177,13 @@ class Agent:
                     "dropped": [{"first": first, "last": last} for first, last in resend.dropped],
                 }
                 return CommandResult(command, ResultCode.DONE, now, f"on hist/{stream.value}", detail)
-            case Calibrated(command, _, _, _, message, answer):
+            case Calibrated(command, shelf, _, _, message, answer):
                 try:
                     self._keep_calibration(request, now)
                 except StorageError as error:
                     return CommandResult(command, ResultCode.BUSY, now, f"the settings file takes nothing: {error}")
                 self._plan = replace(self._plan, shelves=with_calibration(self._plan.shelves, request))
+                self.memory = calibrate.in_force(self.memory, shelf, now)
                 return CommandResult(command, ResultCode.DONE, now, message, answer)
 
     def _log_identify(self, where: str, now: Instant) -> None:

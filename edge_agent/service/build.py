@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import entry_points
@@ -12,7 +12,7 @@ from typing import Protocol
 from edge_agent import __version__
 from edge_agent.config import Settings
 from edge_agent.decide import Calibrated, Memory, Plan, SensorPlan
-from edge_agent.decide.memory import changed_rows, from_rows
+from edge_agent.decide.memory import changed_rows, forgotten_rows, from_rows
 from edge_agent.domain.command import Verb
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Message, Stream
@@ -91,7 +91,7 @@ class Parts:
     corrupt_files: tuple[str, ...] = ()
     refuge: Refuge | None = None  # where the files are while the card takes no writes
     reload_failure: str | None = None  # why a newer configuration is not at work
-    calibrations: Mapping[str, History] = field(default_factory=dict)  # by shelf, with those done since the start
+    calibrations: dict[str, History] = field(default_factory=dict)  # by shelf, with those done since the start
     closing: list[Callable[[], None]] = field(default_factory=list)
 
     def close(self) -> None:
@@ -151,7 +151,7 @@ def _build(
     if lock is not None and files.refuge is not None:
         lock.hold(files.refuge.directory)  # a hand kept on the card would keep it from being mounted anew
     settings = replace(settings, shelves=files.shelves)
-    memory = remembered(store, settings_file)
+    memory = remembered(store, settings_file, {shelf.name for shelf in settings.shelves})
     identity = Identity(settings.node.site, settings.node.name, store.epoch)
     connection = make_connection(identity, watch)
     batch_s = settings.storage.batch_s
@@ -205,23 +205,25 @@ def corrupt_files(directory: Path) -> tuple[str, ...]:
     return tuple(sorted(found.name for found in directory.glob(CORRUPT) if not found.name.endswith(("-wal", "-shm"))))
 
 
-def remembered(store: Store, settings_file: SettingsFile) -> Memory:
-    """The memory of the last cycle that was committed; tare and zero from the mirror where the file is new.
+def remembered(store: Store, settings_file: SettingsFile, shelves: Collection[str]) -> Memory:
+    """The memory of the last cycle that was committed, of these shelves; tare and zero from the mirror where the file
+    is new.
 
     A row that cannot be read is left out, loudly: a shelf without its tare is better than no agent.
     """
-    rows = dict(settings_file.mirrored()) | store.memory()
-    memory = Memory()
-    for key, value in rows.items():
-        if key.partition("/")[0] not in ("scale", "alarm"):
+    found = dict(settings_file.mirrored()) | store.memory()
+    gone = forgotten_rows(found, shelves)
+    rows: dict[str, bytes] = {}
+    for key, value in found.items():
+        if key in gone:
             continue
         try:
-            found = from_rows({key: value})
+            from_rows({key: value})
         except ValueError as error:
             log.error("memory: %s; going on without it", error)
-            continue
-        memory = replace(memory, scales={**memory.scales, **found.scales}, alarms={**memory.alarms, **found.alarms})
-    return memory
+        else:
+            rows[key] = value
+    return from_rows(rows)
 
 
 def plan_of(settings: Settings, *, is_recording: bool) -> Plan:
@@ -300,17 +302,20 @@ def tell_leftovers(parts: Parts, now: Instant) -> None:
     agent, settings = parts.agent, parts.settings
     sensors, shelves = ({named.name for named in found} for found in (settings.sensors, settings.shelves))
     transitions = orphaned_alarms(agent.memory.alarms, sensors, shelves, now)
-    stocks = orphaned_stock(_told_shelves(parts.store), {shelf.name for shelf in settings.shelves}, now)
-    if not (transitions or stocks):
+    stocks = orphaned_stock(_told_shelves(parts.store), shelves, now)
+    forgotten = forgotten_rows(parts.store.memory(), shelves)
+    if not (transitions or stocks or forgotten):
         return
     for transition in transitions:
         log.warning("alarm %s: normal, %s", transition.alarm.name, transition.alarm.evidence)
     for stock in stocks:
         log.warning("shelf %s is not configured any more: its stock is told as unknown", stock.shelf)
+    for shelf in sorted({key.partition("/")[2] for key in forgotten}):
+        log.warning("shelf %s is not configured any more: its balance and pieces are forgotten", shelf)
     ended = {transition.alarm.name: transition.alarm for transition in transitions}
     before, agent.memory = agent.memory, replace(agent.memory, alarms={**agent.memory.alarms, **ended})
     told = [message for found in transitions for message in (messages.alarm(found.alarm), messages.alarmlog(found))]
-    rows = changed_rows(before, agent.memory)
+    rows = changed_rows(before, agent.memory) | forgotten
     parts.keeper.add(now, messages=[*told, *map(messages.stock, stocks)], rows=rows, urgent=True)
 
 

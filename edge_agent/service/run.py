@@ -107,6 +107,8 @@ class Routine:
             now = parts.watch.now()
             try:
                 parts.store.correct_clock(now.boot, now.offset_ms)
+                parts.settings_file.correct_clock(now.boot, now.offset_ms)
+                parts.calibrations.update(scales.histories(parts.settings.shelves, parts.settings_file))
             except StorageError as error:
                 log.error("clock: earlier rows could not be corrected: %s", error)
             log.warning("clock: synchronised; the rows of this boot are dated %+.3f s", news.step_ms / 1000)
@@ -115,7 +117,8 @@ class Routine:
         parts = self._parts
         message = health_message(parts, now, self._started, expiry_s=round(3 * HEALTH_S))
         self._told_health = message
-        parts.keeper.add(now, rows={"health": health_row(message, now, parts.settings.storage.batch_s)})
+        row = health_row(message, now, parts.settings.storage.batch_s)
+        parts.keeper.add(now, rows={"health": row} | parts.agent.lasting_rows())
         parts.publisher.publish_health(message, parts.store.next_volatile(Stream.HEALTH))
 
     def leave(self) -> None:

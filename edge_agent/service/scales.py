@@ -100,8 +100,7 @@ def conditions(
 def _condition(shelf: ShelfSettings, history: History, now: Instant) -> Condition:
     last = history[-1] if history else None
     evidence = ""
-    if last is not None and now.clock is ClockState.SYNCED and last.at.clock is not ClockState.UNSYNCED:
-        # Of a calibration taken before the clock was right nobody knows how old it is.
+    if last is not None and now.clock is not ClockState.UNSYNCED:
         evidence = _changed(shelf, history, now) or _due(shelf, last, now)
     return Condition(
         name=f"cal-{shelf.name}",  # 32 characters at most
@@ -113,12 +112,23 @@ def _condition(shelf: ShelfSettings, history: History, now: Instant) -> Conditio
     )
 
 
+def _dated_ms(at: Instant, now: Instant) -> int | None:
+    """Unix time; of an instant before the clock came only within this boot."""
+    if at.clock is not ClockState.UNSYNCED:
+        return at.wall_ms
+    return now.wall_ms - now.mono_ms + at.mono_ms if at.boot == now.boot else None
+
+
 def _due(shelf: ShelfSettings, last: CalibrationRecord, now: Instant) -> str:
-    left = calibration.due(last.at.wall_ms, now.wall_ms, shelf.calibrate_every_days)
+    done_ms = _dated_ms(last.at, now)
+    if done_ms is None:
+        return f"nobody knows how old it is: done by {last.who} before the clock was set"
+    left = calibration.due(done_ms, now.wall_ms, shelf.calibrate_every_days)
     if left.days_left > min(SOON_DAYS, shelf.calibrate_every_days / 10):
         return ""
     when = f"due in {left.days_left:.0f} days" if left.days_left > 0 else f"overdue by {-left.days_left:.0f} days"
-    return f"{when}: last on {last.at.rfc3339()[:10]} by {last.who}, every {shelf.calibrate_every_days:g} days"
+    done = replace(last.at, wall_ms=done_ms).rfc3339()[:10]
+    return f"{when}: last on {done} by {last.who}, every {shelf.calibrate_every_days:g} days"
 
 
 def _changed(shelf: ShelfSettings, history: History, now: Instant) -> str:
@@ -126,12 +136,17 @@ def _changed(shelf: ShelfSettings, history: History, now: Instant) -> str:
     found: list[tuple[float, str]] = []
     for cell in shelf.cells:
         own = [record for record in history if record.sensor == cell.sensor][-2:]
-        if len(own) == 2 and own[1].who != CONFIGURATION:
-            change = own[1].counts_per_gram / own[0].counts_per_gram - 1
-            age_days = (now.wall_ms - own[1].at.wall_ms) / 86_400_000
+        if len(own) == 2 and own[1].who != CONFIGURATION and (done_ms := _dated_ms(own[1].at, now)) is not None:
+            change = span_change(*own)
+            age_days = (now.wall_ms - done_ms) / 86_400_000
             if abs(change) > calibration.SPAN_WARNING and age_days <= TOLD_DAYS:
                 found.append((abs(change), f"the span of {cell.sensor} changed by {100 * change:+.1f} %"))
     return max(found, default=(0.0, ""))[1]
+
+
+def span_change(before: CalibrationRecord, after: CalibrationRecord) -> float:
+    """As a share: 0.01 is one percent more counts for a gram."""
+    return after.counts_per_gram / before.counts_per_gram - 1
 
 
 def mirror(file: SettingsFile) -> Callable[[str, bytes], None]:

@@ -152,7 +152,7 @@ def _engine(path: Path, *, lasting: bool) -> Engine:
                 "synchronous = FULL",
                 f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
                 "secure_delete = OFF",  # Debian's default overwrites what retention deletes: wear for nothing
-                "cache_size = -1024",
+                "cache_size = -256",  # KiB: a commit touches some 30 pages; each connection fills what it may have
             ):
                 connection.execute(f"PRAGMA {pragma}")
         except sqlite3.Error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, insert, select
+from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, insert, select, update
 
 from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.storage.database import Database, set_aside
@@ -147,6 +147,14 @@ class SettingsFile:
         with self._database.writing() as tx:
             for record in records:
                 tx.execute(insert(_calibration).values(_row(record)))
+
+    def correct_clock(self, boot: str, offset_ms: int) -> None:
+        """The clock came: what was calibrated in this boot before has now the wall time mono + ``offset_ms``."""
+        columns = _calibration.c
+        unsynced = (columns.boot == boot, columns.clock == ClockState.UNSYNCED.value)
+        corrected = {"wall_ms": columns.mono_ms + offset_ms, "clock": ClockState.CORRECTED.value}
+        with self._database.writing() as tx:
+            tx.execute(update(_calibration).where(*unsynced).values(corrected))
 
     def mirror(self, key: str, value: bytes) -> None:
         """Copy a piece of memory (tare, zero) that a lost agent.db must not take with it."""

@@ -13,8 +13,8 @@ from edge_agent.weighing.scale import ScaleState
 from edge_agent.weighing.settings import ShelfSettings
 
 SURE = 5.0  # standard uncertainties: a change beyond them is no accident
-# Unseen for longer than a restart takes: nobody can say that it was one movement. A quiet scale writes down every
-# other minute that it was seen, so 2 minutes of outage can look like 4.
+# Unseen for longer than a restart takes: nobody can say that it was one movement. A quiet scale is looked at
+# every other minute, and that is on the card 70 s later at most, so 50 s of outage can look like 4 minutes.
 OUTAGE_S = 240.0
 NEAR_EMPTY = 0.1  # of the container's weight: less on the platform, and it is gone
 SPAN_PPM = 50.0  # of a change: uncertainty of span, linearity and corner load together

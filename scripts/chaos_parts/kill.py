@@ -170,16 +170,19 @@ def _check_scales(committed: Committed, toll: Toll) -> None:
     for shelf, detail in _last_details(committed).items():
         state = committed.memory.get(f"scale/{shelf}")
         toll.scale_checks += 1
-        is_right = state is not None and (
-            (round(state["tare_g"], 3), round(state["zero_g"], 3), _units(state))
+        pieces = committed.memory.get(f"pieces/{shelf}")
+        is_right = (
+            state is not None
+            and pieces is not None
+            and (round(state.get("tare_g", 0.0), 3), round(state.get("zero_g", 0.0), 3), _units(pieces))
             == (detail["tare_g"], detail["zero_g"], detail["units"])
         )
         toll.wrong_scales += not is_right
 
 
-def _units(state: Mapping[str, Any]) -> int | None:
+def _units(pieces: Mapping[str, Any]) -> int | None:
     """The number of pieces that the row stands for, where it is safe."""
-    guesses = state["pieces"]["guesses"]
+    guesses = pieces.get("guesses", ())
     return guesses[0]["units"] if guesses and guesses[0]["probability"] >= SAFE_CONFIDENCE else None
 
 

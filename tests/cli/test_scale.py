@@ -1,6 +1,7 @@
 """`scale`: a shelf live from the broker, and what its load cells are worth."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -9,10 +10,11 @@ import pytest
 
 from edge_agent.cli.exits import Exit
 from edge_agent.cli.scale import View, event_row, in_force, measured
+from edge_agent.cli.scale_history import row
 from edge_agent.config import load
 from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.mqtt.consumer import Kind, Taken
-from edge_agent.storage.settings_file import CalibrationRecord
+from edge_agent.storage.settings_file import CalibrationRecord, SettingsFile
 from edge_agent.weighing.settings import CellSettings, ShelfSettings
 
 BASE = "storeroom/v1/a1/a1"  # a site may have the name of its only node
@@ -238,3 +240,37 @@ def test_a_broker_out_of_reach_has_its_own_code(call, unused) -> None:
 def test_configurations_of_the_page_have_the_shelf_that_the_help_names() -> None:
     root = Path(__file__).parents[2]
     assert "shelf-1" in {shelf.name for shelf in load(root / "config" / "simulated.toml").shelves}
+
+
+# --- history --------------------------------------------------------------------------------------------------------
+
+
+def test_an_agent_that_never_ran_has_no_history(call, unused) -> None:
+    told = call("scale", "history", "shelf-1", "--config", unused)
+    assert told.code == Exit.OK
+    assert "never calibrated" in told.out
+
+
+def test_the_history_begins_with_what_the_configuration_says(call, healthy) -> None:
+    (first,) = call("scale", "history", "shelf-1", "--config", healthy, "--json").json
+    assert (first["who"], first["sensor"], first["span_change_pct"]) == ("configuration", "scale-1", None)
+
+
+def test_a_calibration_is_told_with_who_when_how_warm_and_what_changed(call, unused, tmp_path) -> None:
+    at = Instant(0, 1_795_417_200_000, "a")
+    with closing(SettingsFile.open(tmp_path, at)) as file:
+        file.add_calibration(_record("configuration", 84_000, 0, ClockState.UNSYNCED))
+        done = _record("anna", 85_500, at.wall_ms)
+        done = replace(done, counts_per_gram=103.0, temperature_c=4.25, weights_g=(10_000.0,), note="all well")
+        file.add_calibration(done, replace(done, sensor="scale-2", who="ben"))
+    told = call("scale", "history", "shelf-1", "--config", unused, "--state", tmp_path, "--json").json
+    assert [(each["at"], each["who"], each["span_change_pct"]) for each in told] == [
+        (None, "configuration", None),
+        ("2026-11-23T07:00:00.000Z", "anna", 3.0),
+        ("2026-11-23T07:00:00.000Z", "ben", None),
+    ]
+    assert [row(each)[0] for each in told[:2]] == ["before the clock was set", "2026-11-23 07:00"]
+    assert row(told[1])[5:] == ("+3.00 % (!)", "4.2", "10000", "all well")
+    out = call("scale", "history", "shelf-1", "--config", unused, "--state", tmp_path).out
+    assert "anna" in out
+    assert "(!)" in out

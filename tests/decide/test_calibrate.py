@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from edge_agent.decide import Calibrated, Decision, Gathered, Memory, Plan, SensorPlan, decide
+from edge_agent.decide.calibrate import in_force
 from edge_agent.domain.command import Command, CommandResult, ResultCode
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.product import Product
@@ -29,6 +30,7 @@ class Person:
     rng: Random = field(default_factory=lambda: Random(1))
     load_g: Sequence[float] = ()  # on each cell
     events: list[StockEvent] = field(default_factory=list)
+    card_takes_it: bool = True
 
     @property
     def shelf(self) -> ShelfSettings:
@@ -65,6 +67,9 @@ class Person:
         if decision.requests:
             (request,) = decision.requests
             assert isinstance(request, Calibrated)
+            if not self.card_takes_it:
+                return request
+            self.memory = in_force(self.memory, "shelf-1", self.at(self.seconds))
             cells = request.calibration.cells
             self.plan = replace(self.plan, shelves=(replace(self.shelf, cells=cells),))
             return request
@@ -127,6 +132,24 @@ def test_what_differs_after_the_calibration_is_told_as_unexplained(one):
     (event,) = one.events
     assert event.kind is EventKind.UNEXPLAINED
     assert event.delta_g == pytest.approx(-5_080, abs=30)  # 30 g of zero and 1 % of span besides
+
+
+def test_a_calibration_that_the_card_refuses_changes_nothing_and_is_finished_later(one):
+    one.put(0.0)
+    one.done(verb="zero")
+    offset_g = one.memory.scales["shelf-1"].zero_g
+    assert offset_g == pytest.approx(30, abs=1)
+    one.done(step="zero")
+    one.put(20_000.0)
+    one.done(step="span", known_g=20_000)
+    one.put(0.0)
+    one.card_takes_it = False
+    one.says(step="finish")
+    assert one.memory.scales["shelf-1"].zero_g == offset_g
+    one.card_takes_it = True
+    assert isinstance(one.says(step="finish"), Calibrated)
+    assert one.memory.scales["shelf-1"].zero_g == 0.0
+    assert one.memory.calibrating == {}
 
 
 def test_a_new_scale_without_any_calibration_gets_one():

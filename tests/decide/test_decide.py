@@ -1,12 +1,13 @@
 """Whole cycles on plain values: no clock, no file, no broker."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import pytest
 
 from edge_agent.alerts.sensor_fault import SensorHealth
 from edge_agent.decide import Decision, Gathered, Identify, Memory, Plan, Reload, Resend, SensorPlan, decide
-from edge_agent.decide.memory import changed_rows, from_rows, mirrored_rows, to_rows
+from edge_agent.decide.memory import changed_rows, from_rows, kept_with, mirrored_rows, pressing_rows, to_rows
 from edge_agent.decide.shelves import surroundings
 from edge_agent.domain.command import Command, ResultCode
 from edge_agent.domain.instant import Instant
@@ -318,6 +319,66 @@ def test_what_was_taken_while_nobody_looked_is_told_as_unexplained_and_not_as_a_
     assert event.evidence
 
 
+def told_by(decision: Decision) -> set[str]:
+    return {event.shelf for event in decision.events}
+
+
+def test_the_first_rest_is_written_at_once():
+    memory = rested(500.0)
+    assert pressing_rows(Memory(), memory, ()).keys() == {"scale/shelf-1", "pieces/shelf-1"}
+
+
+def test_a_reference_that_only_follows_the_scale_does_not_press_and_is_one_short_row():
+    kept = memory = rested(500.0)
+    for second in range(130):
+        memory = replace(weighed(500.0 + second / 400, memory, RESTED_S + second).memory, alarms={})
+    assert memory.scales["shelf-1"].reference_g != kept.scales["shelf-1"].reference_g
+    assert pressing_rows(kept, memory, ()) == {}
+    (key,) = changed_rows(kept, memory)
+    assert key == "scale/shelf-1"
+    kept = kept_with(kept, memory, [key])
+    assert changed_rows(kept, memory) == {}
+
+
+def test_the_row_of_a_shelf_with_an_event_goes_with_the_event_whatever_it_changed():
+    """Goods sold by weight have no number of pieces that could change."""
+    memory = rested(1200.0)
+    for second in range(6):
+        before, decision = memory, weighed(1000.0, memory, RESTED_S + second)
+        memory = decision.memory
+        if decision.events:
+            break
+    assert before.scales["shelf-1"].pieces == memory.scales["shelf-1"].pieces
+    rows = pressing_rows(before, memory, told_by(decision))
+    assert from_rows(rows).scales["shelf-1"].net_g == grams(1000)
+
+
+@pytest.mark.parametrize(("verb", "arguments"), [("tare", {}), ("zero", {}), ("count", {"units": 3})])
+def test_what_a_command_changed_goes_with_its_answer(verb, arguments):
+    before = rested(40.0)
+    decision = asked(before, command(verb, shelf="shelf-1", **arguments))
+    rows = pressing_rows(before, decision.memory, told_by(decision))
+    kept = from_rows(to_rows(before) | rows)
+    assert kept.scales == decision.memory.scales
+
+
+def test_a_row_with_the_pieces_inside_still_loads_and_is_written_as_two():
+    memory = asked(rested(350.0), command("count", shelf="shelf-1", units=3)).memory
+    state = memory.scales["shelf-1"]
+    assert state.pieces.guesses
+    row = json.dumps(asdict(state)).encode()
+    found = from_rows({"scale/shelf-1": row})
+    assert found.scales == memory.scales
+    rows = changed_rows(Memory(), found)
+    assert rows.keys() == {"scale/shelf-1", "pieces/shelf-1"}
+    assert from_rows(rows).scales == memory.scales
+
+
+def test_pieces_without_their_scale_say_nothing():
+    memory = asked(rested(350.0), command("count", shelf="shelf-1", units=3)).memory
+    assert from_rows({"pieces/shelf-1": to_rows(memory)["pieces/shelf-1"]}).scales == {}
+
+
 def test_a_row_of_an_earlier_version_still_loads():
     row = b'{"tare_g":350.0,"zero_g":2.5,"units":12,"units_net_g":1200.0}'
     found = from_rows({"scale/shelf-1": row}).scales["shelf-1"]
@@ -333,7 +394,15 @@ def test_tare_and_zero_go_into_the_mirror_when_they_change_and_the_balance_does_
     assert mirrored_rows(tared, weighed(350.0, tared, RESTED_S + 0.2).memory) == {}
 
 
-@pytest.mark.parametrize("rows", [{"scale/x": b"{"}, {"scale/x": b'{"tare":1}'}, {"alarm/x": b'{"name":"x"}'}])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {"scale/x": b"{"},
+        {"scale/x": b'{"tare":1}'},
+        {"pieces/x": b'{"guesses":3}'},
+        {"alarm/x": b'{"name":"x"}'},
+    ],
+)
 def test_a_memory_row_that_cannot_be_read_is_named(rows):
     with pytest.raises(ValueError, match=next(iter(rows))):
         from_rows(rows)

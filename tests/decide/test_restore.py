@@ -1,12 +1,12 @@
 """What was written as JSON comes back as it was."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
 import pytest
 
-from edge_agent.decide.restore import restored
+from edge_agent.decide.restore import plain, restored
 
 
 class Colour(StrEnum):
@@ -32,9 +32,17 @@ class Outer:
 EVERYTHING = Outer("x", Inner(1.5), (Inner(2.0), Inner(3.0)), (4, 0.25), Inner(9.0), True)
 
 
-@pytest.mark.parametrize("value", [Outer(), EVERYTHING])
-def test_what_was_written_comes_back(value):
-    assert restored(Outer, json.loads(json.dumps(asdict(value)))) == value
+@pytest.mark.parametrize("written", [plain, asdict])
+@pytest.mark.parametrize("value", [Outer(), EVERYTHING, replace(EVERYTHING, nested=Inner(1.0))])
+def test_what_was_written_comes_back(value, written):
+    assert restored(Outer, json.loads(json.dumps(written(value)))) == value
+
+
+def test_what_has_its_default_is_not_written():
+    assert plain(Outer()) == {}
+    assert plain(Outer("x", Inner(1.5), (Inner(2.0),))) == {
+        "name": "x", "inner": {"grams": 1.5}, "many": [{"grams": 2.0}],
+    }  # fmt: skip
 
 
 def test_a_field_that_the_row_does_not_have_has_its_default():

@@ -138,10 +138,10 @@ class Room:
         self.desk.commands.append(Incoming(f"{BASE}cmd/{verb}", payload, False, self.parts.watch.now()))
 
     @contextmanager
-    def broken(self, table: str) -> Iterator[None]:
-        """Every statement on that table of agent.db fails."""
+    def broken(self, table: str, file_name: str = "agent.db") -> Iterator[None]:
+        """Every statement on that table fails."""
         for before, after in ((table, "gone"), ("gone", table)):
-            with sqlite3.connect(self.directory / "agent.db") as file:
+            with sqlite3.connect(self.directory / file_name) as file:
                 file.execute(f"ALTER TABLE {before} RENAME TO {after}")
             file.close()
             if after == "gone":

@@ -1,21 +1,35 @@
 """Commands and memory through the whole agent: asked once, obeyed once, answered always, forgotten never."""
 
+import json
 import logging
 import threading
+from dataclasses import asdict
 
 import pytest
 
+from edge_agent.decide import Memory
+from edge_agent.decide.memory import from_rows
 from edge_agent.domain.message import Stream
 from edge_agent.storage.settings_file import CalibrationRecord, SettingsFile
 
 LED_PIN = 17
+WITHOUT_SHELF = """
+[node]
+site = "elm-street"
+name = "a1"
+
+[[sensor]]
+name = "scale-1"
+driver = "nau7802"
+interval_s = 1.0
+"""
 DEADLINE_S = 10.0
 
 
-def rest(room, load_g: float) -> None:
+def rest(room, load_g: float, seconds: int = 30) -> None:
     """Until the scale is stable, and its stock committed."""
     room.cell.load_g = load_g
-    for _ in range(30):
+    for _ in range(seconds):
         room.cycle()
 
 
@@ -36,6 +50,95 @@ def test_a_tare_outlives_the_loss_of_agent_db(room):
     lose_agent_db(room)
     with room.running():
         assert room.parts.agent.memory.scales["shelf-1"].tare_g == pytest.approx(350.0, abs=1)
+
+
+def kept(room) -> Memory:
+    """What a power cut would leave."""
+    return from_rows(room.parts.store.memory())
+
+
+def test_what_the_scale_does_by_itself_is_on_the_disk_within_a_minute_and_a_batch(room):
+    with room.running():
+        rest(room, 350.0)
+        written = []
+        for second in range(400):
+            room.cell.load_g = 350.0 + second / 400
+            room.cycle()
+            now = room.parts.agent.memory.scales["shelf-1"]
+            ago_s = kept(room).scales["shelf-1"].confirmed.age_s(now.confirmed)
+            written.append(kept(room).scales["shelf-1"].confirmed.mono_ms)
+            assert ago_s <= 120 + 70
+        assert 2 <= len(set(written)) - 1 <= 4, "every other minute"
+
+
+def test_a_clean_stop_leaves_what_was_known_last(room):
+    with room.running():
+        rest(room, 350.0)
+        before = kept(room).scales["shelf-1"]
+        for second in range(125):
+            room.cell.load_g = 350.0 + second / 400
+            room.cycle()
+        last = room.parts.agent.memory.scales["shelf-1"]
+        assert last != before
+        room.parts.agent.flush(room.parts.watch.now())
+        assert kept(room).scales["shelf-1"] == last
+
+
+def test_a_row_with_the_pieces_inside_is_written_as_two(room):
+    with room.running():
+        rest(room, 350.0)
+        state = room.parts.agent.memory.scales["shelf-1"]
+    with room.built():
+        row = json.dumps(asdict(state)).encode()
+        room.parts.store.commit(memory={"scale/shelf-1": row, "pieces/shelf-1": None})
+    with room.running():
+        room.cycle()
+        rows = room.parts.store.memory()
+        assert "pieces/shelf-1" in rows
+        assert b"pieces" not in rows["scale/shelf-1"]
+
+
+def test_a_shelf_that_is_no_more_is_forgotten_but_for_its_tare_and_zero(room):
+    with room.running():
+        rest(room, 350.0)
+        room.ask("tare", shelf="shelf-1")
+        room.cycle()
+        assert "scale/shelf-1" in room.parts.store.memory()
+    with_shelf = room.settings
+    room.settings = room.configured(WITHOUT_SHELF)
+    with room.running():
+        room.cycle()
+        assert not [key for key in room.parts.store.memory() if key.endswith("/shelf-1")]
+        assert room.parts.agent.memory.scales == {}
+    room.settings = with_shelf
+    with room.running():
+        state = room.parts.agent.memory.scales["shelf-1"]
+    assert (state.tare_g, state.net_g) == (pytest.approx(350.0, abs=1), None)
+
+
+def calibrate(room, step: str, **body) -> dict:
+    """The answer to one step."""
+    room.ask("calibrate", cmd_id=f"{step}-{room.clock.monotonic_s()}", shelf="shelf-1", step=step, **body)
+    room.cycle()
+    (answer,) = room.of(room.send(), "rsp/calibrate")
+    return answer
+
+
+def test_a_calibration_that_the_settings_file_refuses_leaves_the_zero_and_is_finished_later(room):
+    room.cell.noise_g = 0.3
+    with room.running():
+        rest(room, 40.0)
+        room.ask("zero", shelf="shelf-1")
+        rest(room, 40.0, 90)
+        assert calibrate(room, "zero")["code"] == "done"
+        rest(room, 15_040.0, 90)
+        assert calibrate(room, "span", known_g=15_000)["code"] == "done"
+        with room.broken("calibration", "settings.db"):
+            assert calibrate(room, "finish")["code"] == "busy"
+        assert room.parts.agent.memory.scales["shelf-1"].zero_g == pytest.approx(40.0, abs=1)
+        assert calibrate(room, "finish")["code"] == "done"
+        assert room.parts.agent.memory.scales["shelf-1"].zero_g == 0.0
+        assert kept(room).scales["shelf-1"].zero_g == 0.0, "with the answer"
 
 
 def test_a_calibration_done_at_the_scale_is_what_it_weighs_by(room):

@@ -149,8 +149,10 @@ def test_rows_of_a_start_in_1970_are_dated_when_the_clock_comes(room):
         room.cycle()
         offset_ms = room.parts.watch.now().offset_ms
         readings = list(Archive.open(room.directory).history("cold-room/temperature"))
+        (configured,) = room.parts.calibrations["shelf-1"]
     assert [reading.at.clock for reading in readings] == [ClockState.CORRECTED] * 2
     assert {reading.at.offset_ms for reading in readings} == {offset_ms}
+    assert (configured.at.clock, configured.at.offset_ms) == (ClockState.CORRECTED, offset_ms)
 
 
 # --- what an earlier configuration left standing --------------------------------------------------------------------

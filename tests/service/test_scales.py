@@ -153,11 +153,33 @@ def test_a_calibration_at_the_scale_begins_the_time_anew(file):
 
 
 def test_without_a_right_clock_nothing_is_due(file):
-    shelves = calibrated(shelf(100, 50.0), file, replace(NOW, wall_ms=0, clock=ClockState.UNSYNCED))
-    assert not condition(shelves, file, later(400)).holds
     shelves = calibrated(shelf(101, 50.0), file, NOW)
     assert not condition(shelves, file, later(400, ClockState.UNSYNCED)).holds
-    assert condition(shelves, file, later(400)).holds
+    assert condition(shelves, file, later(400, ClockState.CORRECTED)).holds
+
+
+IN_1970 = replace(NOW, wall_ms=0, clock=ClockState.UNSYNCED)
+
+
+@pytest.mark.parametrize(("days", "holds"), [(350, False), (352, True)])
+def test_before_the_clock_came_a_calibration_is_dated_by_the_monotonic_clock_of_its_boot(file, days, holds):
+    shelves = calibrated(shelf(100, 50.0), file, IN_1970)
+    assert condition(shelves, file, later(days)).holds is holds
+
+
+def test_a_calibration_of_an_earlier_boot_without_a_clock_is_due(file):
+    shelves = calibrated(shelf(100, 50.0), file, IN_1970)
+    found = condition(shelves, file, replace(later(1), boot="another"))
+    assert (found.holds, "before the clock was set" in found.evidence) == (True, True)
+
+
+def test_when_the_clock_comes_the_calibrations_of_this_boot_are_dated(file):
+    calibrated(shelf(100, 50.0), file, replace(IN_1970, boot="earlier"))
+    keep(file, asked(CellSettings("scale-1", 120, 51.0)), IN_1970)
+    file.correct_clock("boot", NOW.offset_ms)
+    earlier, done = (record.at for record in file.calibrations("shelf-1"))
+    assert earlier == replace(IN_1970, boot="earlier")
+    assert done == replace(NOW, clock=ClockState.CORRECTED)
 
 
 @pytest.mark.parametrize(
