@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from edge_agent.weighing.settings import ShelfSettings
 
 HOUR_S = 3600.0
+BEYOND_S = 6 * HOUR_S  # so long is remembered what went faster than any drift
 CREEP_S = 600.0  # time constant: 95 % of it within the 30 min of OIML R60
 RETURN_SHARE = 167 / 245  # return of zero against creep: OIML R60, class C3
 CREEP_KNOWN = 0.5  # cells of one class differ; so much of the predicted creep may be wrong (standard uncertainty)
@@ -36,6 +37,11 @@ def followed(moved_g: float, passed_s: float, hour_g: float, total_g: float, she
     elif abs(moved_g) > hour_room:
         limit = f"drifting-too-fast: {hour_g + moved_g:+.0f} g within an hour, at most {per_h:g} g"
     return Drift(step_g, hour_g + step_g, limit)
+
+
+def forgotten(beyond_g: float, passed_s: float) -> float:
+    """What is still remembered of a change that went beyond the limits."""
+    return beyond_g * math.exp(-passed_s / BEYOND_S)
 
 
 def null_followed(moved_g: float, passed_s: float, hour_g: float, total_g: float, shelf: ShelfSettings) -> Drift:

@@ -159,6 +159,7 @@ def leaked(shelf: ShelfSettings, state: ScaleState, lost_g: float, level_g: floa
         reference_g=level_g,
         drift_tracked_g=state.drift_tracked_g - state.drift_hour_g,
         drift_hour_g=0.0,
+        beyond_g=0.0,
         pieces=piece_count.unknown(state.pieces),
         confirmed=at,
     )

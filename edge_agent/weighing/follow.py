@@ -334,12 +334,14 @@ class _Course:
         wanted_g = found.offset_g - before.offset_g - (creep_g - state.creep_g) - warmed_g
         drifted = self.stages.drifted(wanted_g, seconds, state.drift_hour_g, state.drift_tracked_g, self.shelf)
         self.trace = replace(self.trace, drifting=drifted.limit)
-        left_g = 0.0 if is_last else wanted_g - drifted.followed_g
+        beyond_g = wanted_g - drifted.followed_g
+        left_g = 0.0 if is_last else beyond_g
         state = estimate.put(state, replace(found, offset_g=found.offset_g - left_g))
         return replace(
             state,
             drift_tracked_g=state.drift_tracked_g + drifted.followed_g,
             drift_hour_g=drifted.hour_g,
+            beyond_g=drift.forgotten(state.beyond_g, seconds) + (beyond_g if is_last else 0.0),
             creep_g=creep_g,
             thermal=self._thermal(),
         )
@@ -431,7 +433,8 @@ class _Course:
             self.events += accounted.events
 
     def _leak(self, left_g: float, level_g: float, at: Instant) -> None:
-        """A loss beyond all drift while nobody touched the shelf."""
+        """A loss beyond all drift while nobody touched the shelf, or in the pauses between those who did."""
+        left_g += self.state.beyond_g
         lost_g = left_g + self.state.drift_hour_g
         if self.trace.drifting is None or not self.trace.drifting.startswith("drifting-too-fast"):
             return

@@ -31,6 +31,7 @@ class ScaleState:
     pieces: Pieces = field(default_factory=Pieces)
     drift_tracked_g: float = 0.0  # since the last zero
     drift_hour_g: float = 0.0  # lately, as `drift.followed` forgets it
+    beyond_g: float = 0.0  # lately, faster than that, until somebody touched the shelf: a leak, if it adds up
     creep_g: float = 0.0  # believed to be in the reference
     fault_since: Instant | None = None  # since then nothing trustworthy was seen
     away_g: float | None = None  # the container is gone, and took so much of the platform's load with it
@@ -99,6 +100,7 @@ def zero(state: ScaleState, gross_g: float, capacity_g: float) -> ScaleState:
         spread=_known_net(state),
         drift_tracked_g=0.0,
         drift_hour_g=0.0,
+        beyond_g=0.0,
         creep_g=0.0,
         loss_g=0.0,
         loss_since=None,

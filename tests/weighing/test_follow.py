@@ -305,6 +305,22 @@ def test_a_leak_is_damage():
     assert "without a movement" in story.events[0][1].evidence
 
 
+def test_a_leak_is_damage_also_where_somebody_takes_a_piece_every_few_minutes():
+    """Each pick's own grams are its pieces; what ran out between the picks is not lost with them."""
+    picks = [(300.0 * n, -400.0) for n in range(1, 12)]
+    taken = steps(*picks, start_g=8000.0)
+
+    def load(second: float) -> float:
+        return taken(second) - 600 * max(0, second - 120) / 3600
+
+    story = Story().tell(load, 3700)
+    damage = sum(event.delta_g for _, event in story.events if event.kind is EventKind.DAMAGE)
+    picked = [event for _, event in story.events if event.kind is EventKind.PICK]
+    assert -620 <= damage <= -420
+    assert len(picked) == len(picks)
+    assert abs(story.present.balance.net_g - load(3700)) <= 2 * story.present.balance.u_g + 60
+
+
 def test_goods_that_dry_lose_water_a_few_times_a_day():
     lettuce = replace(TIN, piece_g=None, loss_pct_per_day=3.0)
     story = Story(product=lettuce).tell(lambda second: 10_000 - 250 * second / 86_400, 86_400, rate_hz=0.2)
