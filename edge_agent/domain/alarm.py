@@ -21,6 +21,22 @@ class Priority(StrEnum):
     LOW = "low"
 
 
+class Change(StrEnum):
+    """Why a line of the alarm log was written."""
+
+    RAISED = "raised"
+    RETURNED = "returned"  # the condition ended
+    ACKNOWLEDGED = "acknowledged"
+    SILENCED = "silenced"
+    SHELVED = "shelved"
+    UNSHELVED = "unshelved"  # by hand, or because its time was over
+    OUT_OF_SERVICE = "out-of-service"
+    IN_SERVICE = "in-service"
+    REALARMED = "realarmed"  # acknowledged long ago, and the condition still holds
+    ESCALATED = "escalated"  # nobody came: a higher priority
+    CORRECTED = "corrected"  # somebody said what was done about it
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """One alarm as it stands."""
@@ -33,6 +49,25 @@ class Alarm:
     message: str  # one sentence for the staff
     action: str  # what to do about it
     evidence: str = ""  # what was seen: a fault code, a reason
+    # Figures, where the condition has any:
+    place: str = ""
+    value: float | None = None
+    limit: float | None = None
+    unit: str = ""  # of value, limit and deadband, e.g. "°C"
+    deadband: float | None = None
+    dwell_s: float | None = None
+    # Its life:
+    is_active: bool = True  # the condition holds, also while the alarm is shelved or out of service
+    acknowledged: Instant | None = None
+    who: str = ""  # acknowledged, shelved or took it out of service
+    silenced_until: Instant | None = None
+    shelved_until: Instant | None = None
+    escalations: int = 0
+    needs_acknowledgement: bool = False  # it concerned the goods: stays until somebody has seen it, even when over
+    asks_correction: bool = False  # a corrective action is still asked for
+    corrective_action: str = ""
+    raised: tuple[Instant, ...] = ()  # lately, within 24 h, this time included
+    moved: Instant | None = None  # since when it stands so by the agent's own doing: at most one such change a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +75,5 @@ class AlarmTransition:
     before: AlarmState
     alarm: Alarm
     who: str = "agent"
+    change: Change = Change.RAISED
+    reason: str = ""  # what the person said: why shelved, which corrective action

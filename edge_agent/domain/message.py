@@ -15,6 +15,7 @@ class Stream(StrEnum):
     EVENT = "event"
     ALARM = "alarm"
     ALARMLOG = "alarmlog"
+    RECORD = "record"  # the inspector's: its rows are the record itself, chained by their hashes
     META = "meta"
     RSP = "rsp"
     # Volatile: told from memory while it is true, not queued; numbers may skip after a crash.
