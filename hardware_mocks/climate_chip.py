@@ -19,7 +19,8 @@ class ClimateChip:
     """Senses its attributes, set from outside, or ``environment(monotonic seconds)`` when there is one.
 
     Every fault is an attribute too: ``unplugged``, ``bad_crc`` (the probability of one wrong check byte),
-    ``spike_probability`` with ``spike_c``, ``frozen`` (repeats its last conversion), the two noises (RMS).
+    ``spike_probability`` with ``spike_c``, ``frozen`` (repeats its last conversion), ``drifts_from_s`` with
+    ``drift_c_per_h``, ``humidity_pinned`` (wet: it says 100 %), the two noises (RMS).
     """
 
     def __init__(self, clock: Clock, address: int, temperature_c: float, humidity_pct: float, seed: int) -> None:
@@ -34,6 +35,9 @@ class ClimateChip:
         self.spike_probability = 0.0
         self.spike_c = 40.0
         self.bad_crc = 0.0
+        self.drifts_from_s: float | None = None
+        self.drift_c_per_h = 0.1
+        self.humidity_pinned = False
         self.frozen = False
         self.unplugged = False
         self.conversions = 0
@@ -55,6 +59,10 @@ class ClimateChip:
             humidity_pct += self._random.gauss(0, self.noise_pct)
         if self.spike_probability and self._random.random() < self.spike_probability:
             temperature_c += math.copysign(self.spike_c, self._random.random() - 0.5)
+        if self.drifts_from_s is not None:
+            temperature_c += self.drift_c_per_h * (self.clock.monotonic_s() - self.drifts_from_s) / 3600
+        if self.humidity_pinned:
+            humidity_pct = 100.0
         self._sensed = Climate(temperature_c, humidity_pct, pressure_hpa)
         return self._sensed
 

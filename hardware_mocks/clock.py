@@ -1,6 +1,7 @@
 """A clock that stands still until somebody lets time pass."""
 
 from collections.abc import Callable
+from heapq import heappop, heappush
 from itertools import count
 
 _runs = count(1)
@@ -20,6 +21,7 @@ class SimulatedClock:
         self._synchronised = synchronised
         self.boot = boot or f"simulated-{next(_runs)}"
         self.on_advance: list[Callable[[float], None]] = []  # told the new monotonic time: a world that moves
+        self._appointments: list[tuple[float, int, Callable[[], None]]] = []
 
     def monotonic_s(self) -> float:
         return self._mono_s
@@ -32,9 +34,17 @@ class SimulatedClock:
 
     def sleep(self, seconds: float) -> None:
         if seconds > 0:
-            self._mono_s += seconds
+            until_s = self._mono_s + seconds
+            while self._appointments and self._appointments[0][0] <= until_s:
+                self._mono_s, _, call = heappop(self._appointments)
+                call()
+            self._mono_s = until_s
             for told in self.on_advance:
                 told(self._mono_s)
+
+    def call_at(self, mono_s: float, call: Callable[[], None]) -> None:
+        """At that very time, in the midst of a longer sleep."""
+        heappush(self._appointments, (max(mono_s, self._mono_s), next(_runs), call))
 
     def advance_to(self, mono_s: float) -> None:
         self.sleep(mono_s - self._mono_s)

@@ -11,8 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, cast
 
-from gpiozero.pins.mock import MockFactory
-
 from edge_agent.domain.instant import Clock
 from edge_agent.domain.settings import SettingFault, SettingsError, require, within
 from edge_agent.drivers.errors import BoardError
@@ -32,9 +30,10 @@ from hardware_mocks.nau7802_chip import Nau7802Chip
 from hardware_mocks.sht3x_chip import Sht3xChip
 from hardware_mocks.sht4x_chip import Sht4xChip
 from hardware_mocks.tca9548a_chip import Tca9548aChip
+from hardware_mocks.watched_pins import Onlooker, WatchedFactory
 
 SPIKES = 0.2  # share of conversions that spike while the fault lasts
-FAULTS = ("unplugged", "bad-checksum", "frozen", "hang", "spikes", *FAILURES)
+FAULTS = ("unplugged", "bad-checksum", "frozen", "hang", "spikes", "drift", "pinned-humidity", *FAILURES)
 
 Sense = Callable[[float], Mapping[str, float]]  # monotonic seconds -> quantity -> value
 Ranges = Mapping[str, tuple[float, float]]
@@ -129,6 +128,8 @@ class ClimateFitting:
         self.chip.bad_crc = 1.0 if fault == "bad-checksum" else 0.0
         self.chip.frozen = fault == "frozen"
         self.chip.spike_probability = SPIKES if fault == "spikes" else 0.0
+        self.chip.drifts_from_s = self.chip.clock.monotonic_s() if fault == "drift" else None
+        self.chip.humidity_pinned = fault == "pinned-humidity"
         self.hangs.set(fault == "hang")
         if isinstance(self.chip, DhtChip):
             if fault == "hang":
@@ -312,7 +313,7 @@ class ClimateModel(NamedTuple):
     @property
     def faults(self) -> frozenset[str]:
         checked = {"bad-checksum"} if self.has_checksum else set()
-        return frozenset({"unplugged", "frozen", "hang", "spikes"} | checked)
+        return frozenset({"unplugged", "frozen", "hang", "spikes", "drift", "pinned-humidity"} | checked)
 
 
 AIR = {"temperature": (-40.0, 125.0), "humidity": (0.0, 100.0)}
@@ -372,7 +373,8 @@ class FittedBoard(BenchBoard):
         """Only the sensors ``hanging`` can suffer "hang". Raises BoardError when two sensors want one place."""
         super().__init__(clock)
         self._hanging = hanging
-        self.pin_factory = MockFactory()
+        self.pin_factory = WatchedFactory(clock)
+        self.onlooker = Onlooker(self.pin_factory)
         self.firmware = Firmware()
         self.fittings: dict[str, Fitting] = {}
         self._muxes: dict[tuple[str, int], Tca9548aChip] = {}

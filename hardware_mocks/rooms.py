@@ -29,7 +29,9 @@ COIL_SURFACE_K = 3.0  # the wet surface stands so much above the evaporating tem
 FITTINGS_J_M3K = 2_000.0  # racks, coil and inner skin that follow the air, per m³ of room
 MIN_RUN_S = 120.0  # of a compressor, and how long it must rest: its maker's protection against short cycling
 MIN_OFF_S = 180.0
+WORN_OUT = 0.3  # share of its capacity at which a compressor that wears stops
 DRIP_S = 240.0  # after a defrost the coil drips before the compressor starts
+ICE_HALVES_KG_M3 = 0.25  # of room: so much ice on the coil, and half of its surface is left
 
 
 class Kind(NamedTuple):
@@ -173,6 +175,7 @@ class Room:
         self.defrost_for_s = 60 * given(settings.defrost_for_min, kind.defrost_for_min)
         self._air_j_k = air_kg * AIR_J_KGK + FITTINGS_J_M3K * volume_m3
         self._air_kg = air_kg
+        self._volume_m3 = volume_m3
         self._goods_j_kgk = kind.goods_j_kgk
         self._leak_kg_s = kind.air_changes_h * air_kg / 3600
         self._walls_w_k = given(settings.u_w_m2k, kind.u_w_m2k) * envelope_m2
@@ -189,8 +192,12 @@ class Room:
         self.people = 0
         self.is_cooling = False
         self.compressor_fails = False
+        self.wears_s: tuple[float, float] | None = None  # from when, and when it is down to nothing
+        self.runs_on = False  # its relay's contacts are welded: only a defrost stops it
+        self.heater_fails = False  # a defrost is a pause and melts nothing
+        self.ice_kg = 0.0  # what failed defrosts left on the coil
         self.switched_s = -math.inf  # when the compressor last started or stopped
-        self.defrost_from_s = math.inf
+        self.defrost_from_s = self.defrost_until_s = math.inf
         self.door_until_s = -math.inf
         self.door_held_open = False
 
@@ -198,7 +205,20 @@ class Room:
         return self.door_held_open or at_s < self.door_until_s
 
     def is_defrosting(self, at_s: float) -> bool:
-        return self.defrost_from_s <= at_s < self.defrost_from_s + self.defrost_for_s
+        return self.defrost_from_s <= at_s < self.defrost_until_s
+
+    def defrost(self, at_s: float, until_s: float) -> None:
+        self.defrost_from_s, self.defrost_until_s = at_s, until_s
+        if not self.heater_fails:
+            self.ice_kg = 0.0
+
+    def cooling_share(self, at_s: float) -> float:
+        """Of the compressor as it was when new, and of a coil without ice."""
+        share = 1 / (1 + self.ice_kg / (ICE_HALVES_KG_M3 * self._volume_m3))
+        if self.wears_s is not None and at_s >= self.wears_s[0]:
+            begin_s, end_s = self.wears_s
+            share *= WORN_OUT + (1 - WORN_OUT) * max(0.0, end_s - at_s) / (end_s - begin_s)
+        return share
 
     def receive_goods(self, kilograms: float, temperature_c: float) -> None:
         """Goods that come in warmer than the room; stock that leaves takes its share along, so the mass stays."""
@@ -221,9 +241,10 @@ class Room:
         pull_w = outside_w_k * around.temperature_c + self._goods_w_k * self.goods_c
         pull_w += self.people * (272 - 6 * temperature_c)
         if self.is_cooling:
-            total_w_k += self._coil_w_k
-            pull_w += self._coil_w_k * self._evaporating_c
-        elif defrosting:
+            cooling_share = self.cooling_share(at_s)
+            total_w_k += cooling_share * self._coil_w_k
+            pull_w += cooling_share * self._coil_w_k * self._evaporating_c
+        elif defrosting and not self.heater_fails:
             pull_w += self._defrost_w
         rest_c = pull_w / total_w_k
         after_c = rest_c + (temperature_c - rest_c) * math.exp(-step_s * total_w_k / self._air_j_k)
@@ -232,27 +253,29 @@ class Room:
         self.goods_c = mean_c + (self.goods_c - mean_c) * math.exp(-step_s * goods_rate)
         self.temperature_c = after_c
         # Water: the outside, the goods (and the melting coil), and the cold coil while it is colder than the dew point.
-        wet_kg_s = self._wet_kg_s * (4 if defrosting else 1)
+        wet_kg_s = self._wet_kg_s * (4 if defrosting and not self.heater_fails else 1)
         flow_kg_s = exchange_kg_s + wet_kg_s
         pull = exchange_kg_s * around.water_kg_kg + wet_kg_s * saturated_kg_kg(self.goods_c)
         if self.is_cooling and water > self._coil_kg_kg:
-            flow_kg_s += self._coil_kg_s
-            pull += self._coil_kg_s * self._coil_kg_kg
+            flow_kg_s += cooling_share * self._coil_kg_s
+            pull += cooling_share * self._coil_kg_s * self._coil_kg_kg
+            if self.heater_fails:
+                self.ice_kg += cooling_share * self._coil_kg_s * (water - self._coil_kg_kg) * step_s
         rest = pull / flow_kg_s
         water = rest + (water - rest) * math.exp(-step_s * flow_kg_s / self._air_kg)
         self.water_kg_kg = min(water, saturated_kg_kg(after_c))  # the rest is dew
 
     def _thermostat(self, at_s: float) -> None:
         """Starts above the band, stops below it, with minimum run and off times; a defrost and its drip stop it."""
-        waits = at_s < self.defrost_from_s + self.defrost_for_s + DRIP_S and at_s >= self.defrost_from_s
+        waits = self.defrost_from_s <= at_s < self.defrost_until_s + DRIP_S
         wanted = self.is_cooling
         if not self._coil_w_k or waits or self.compressor_fails:
             wanted = False
         elif self.is_cooling:
-            if at_s - self.switched_s >= MIN_RUN_S:
+            if at_s - self.switched_s >= MIN_RUN_S and not self.runs_on:
                 wanted = self.temperature_c > self.setpoint_c - self.half_differential_k
         elif at_s - self.switched_s >= MIN_OFF_S:
-            wanted = self.temperature_c > self.setpoint_c + self.half_differential_k
+            wanted = self.runs_on or self.temperature_c > self.setpoint_c + self.half_differential_k
         if wanted != self.is_cooling:
             self.is_cooling = wanted
             self.switched_s = at_s

@@ -8,11 +8,14 @@ With ``speed = 1`` time is the machine's own, and the world catches up whenever 
 stepped through on a simulated clock: 0 as fast as the machine can, 60 at a minute a second.
 """
 
+import math
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -31,12 +34,15 @@ from hardware_mocks.fitting import (
     without_a_chip,
 )
 from hardware_mocks.people import DeliverySettings, ShelfStock, ShopSettings
-from hardware_mocks.rooms import RoomSettings
-from hardware_mocks.storeroom import FOREVER, ClimateSettings, Storeroom
+from hardware_mocks.rooms import Air, RoomSettings, air_of, humidity_pct
+from hardware_mocks.storeroom import FOREVER, ClimateSettings, HotSpellSettings, LoadSettings, Storeroom
 from hardware_mocks.truth import PlantedFault, Truth
 
 TICK_S = 1.0  # doors and 1-Wire files are told so often; everything else is felt when it is asked
-ROOM_FAULTS = ("compressor-fails", "door-left-open")
+ROOM_FAULTS = (
+    "compressor-fails", "compressor-wears", "evaporator-ices", "defrost-hangs", "runs-on", "door-left-open",
+)  # fmt: skip
+WITH_AN_END = ("compressor-wears", "defrost-hangs")
 START = "2026-11-23T06:00:00+00:00"  # a Monday, before the delivery
 SEA_LEVEL_HPA = 1013.25
 WEIGHING = ("nau7802", "hx711")
@@ -67,9 +73,28 @@ class FaultSettings:
             one_of("kind", self.kind, FAULTS + ROOM_FAULTS),
             within("at_s", self.at_s, 0, 1e9, "s"),
             None if self.for_s > 0 else SettingFault("for_s", self.for_s, "above 0 s"),
+            SettingFault("for_s", None, f"given: {self.kind} is over at some time")
+            if self.kind in WITH_AN_END and self.for_s == FOREVER
+            else None,
             None
             if wanted and not other
             else SettingFault("room" if of_room else "sensor", wanted, f"given alone: {self.kind} is its fault"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PushSettings:
+    """``[[board.push]]``: somebody presses a button."""
+
+    pin: int  # where it is wired to
+    at_s: float  # since the start
+    for_s: float = 0.3
+
+    def __post_init__(self) -> None:
+        require(
+            within("pin", self.pin, 0, 27, "(a BCM number)"),
+            within("at_s", self.at_s, 0, 1e9, "s"),
+            within("for_s", self.for_s, 0.001, 1e9, "s"),
         )
 
 
@@ -88,8 +113,12 @@ class Settings:
     shelf: tuple[ShelfStock, ...] = ()
     delivery: tuple[DeliverySettings, ...] = (DeliverySettings(),)
     fault: tuple[FaultSettings, ...] = ()
+    load: tuple[LoadSettings, ...] = ()
+    hot_spell: tuple[HotSpellSettings, ...] = ()
+    push: tuple[PushSettings, ...] = ()
     sensor_noise_c: float = 0.02  # RMS of every temperature sensor
     sensor_noise_pct: float = 0.1
+    sensor_lag_s: float = 0.0  # until a temperature sensor in its housing has followed 63 % of a step
 
     def __post_init__(self) -> None:
         require(
@@ -100,6 +129,7 @@ class Settings:
             within("step_s", self.step_s, 0.1, 60, "s"),
             within("sensor_noise_c", self.sensor_noise_c, 0, 10, "°C"),
             within("sensor_noise_pct", self.sensor_noise_pct, 0, 50, "%"),
+            within("sensor_lag_s", self.sensor_lag_s, 0, 3600, "s"),
             _twice("room", [room.name for room in self.room]),
             _twice("shelf", [shelf.name for shelf in self.shelf]),
             _twice("shelf.cells", [cell for shelf in self.shelf for cell in shelf.cells]),
@@ -228,6 +258,8 @@ def faults(settings: Settings, sensors: Sequence[ConfiguredSensor]) -> list[Sett
         found += _one_of(f"shelf[{number}].room", shelf.room, rooms, A_ROOM)
     for number, room in enumerate(settings.room, 1):
         found += _one_of(f"room[{number}].surroundings", room.surroundings, ("shop", "outdoors", *rooms), A_ROOM)
+    for number, load in enumerate(settings.load, 1):
+        found += _one_of(f"load[{number}].room", load.room, rooms, A_ROOM)
     for number, fault in enumerate(settings.fault, 1):
         found += _one_of(f"fault[{number}].sensor", fault.sensor, drivers, "the name of a [[sensor]]")
         found += _one_of(f"fault[{number}].room", fault.room, rooms, A_ROOM)
@@ -278,6 +310,8 @@ class SimulatedBoard(FittedBoard):
                 shop=settings.shop,
                 climate=settings.climate,
                 deliveries=settings.delivery,
+                loads=settings.load,
+                hot_spells=settings.hot_spell,
                 timezone=settings.timezone,
                 seed=settings.seed,
                 step_s=settings.step_s,
@@ -288,8 +322,11 @@ class SimulatedBoard(FittedBoard):
         except BaseException:
             self.close()
             raise
+        self._at_the_button = sorted(self._pushes(), key=itemgetter(0))
         if isinstance(clock, SimulatedClock):
             clock.on_advance.append(self.tick)
+            for mono_s, move in self._at_the_button:
+                clock.call_at(mono_s, move)
 
     def world_s(self, mono_s: float) -> float:
         """The world's time, as ``truth`` has it."""
@@ -317,8 +354,23 @@ class SimulatedBoard(FittedBoard):
                 thread.join()
 
     def _tick_until(self, over: threading.Event) -> None:
-        while not over.wait(TICK_S / 4):
-            self.tick(self.clock.monotonic_s())
+        while not over.wait(self._until_a_push_s(TICK_S / 4)):
+            mono_s = self.clock.monotonic_s()
+            while self._at_the_button and self._at_the_button[0][0] <= mono_s:
+                self._at_the_button.pop(0)[1]()
+            self.tick(mono_s)
+
+    def _until_a_push_s(self, at_most_s: float) -> float:
+        if not self._at_the_button:
+            return at_most_s
+        return min(at_most_s, max(0.0, self._at_the_button[0][0] - self.clock.monotonic_s()))
+
+    def _pushes(self) -> Iterator[tuple[float, Callable[[], None]]]:
+        """Each movement of a finger, and its monotonic time."""
+        for push in self._settings.push:
+            down_s = self.began_mono_s + push.at_s
+            yield down_s, partial(self.onlooker.press, push.pin)
+            yield down_s + push.for_s, partial(self.onlooker.let_go, push.pin)
 
     def tick(self, mono_s: float) -> None:
         """Begin and end planted faults, and tell the chips that have to be told."""
@@ -351,13 +403,21 @@ class SimulatedBoard(FittedBoard):
     def _plant_faults(self) -> None:
         for fault in self._settings.fault:
             until_s = fault.at_s + fault.for_s
-            self.storeroom.plan_remark(PlantedFault(fault.at_s, fault.kind, until_s, fault.sensor, fault.room))
-            if fault.room is None:
-                continue
-            if fault.kind == "compressor-fails":
-                self.storeroom.plan_compressor_failure(fault.room, fault.at_s, fault.for_s)
-            else:
-                self.storeroom.plan_open_door(fault.room, fault.at_s, fault.for_s)
+            if fault.kind != "defrost-hangs":  # the storeroom tells when it does
+                self.storeroom.plan_remark(PlantedFault(fault.at_s, fault.kind, until_s, fault.sensor, fault.room))
+            if fault.room is not None:
+                self._plan(fault.kind)(fault.room, fault.at_s, fault.for_s)
+
+    def _plan(self, kind: str) -> Callable[[str, float, float], None]:
+        world = self.storeroom
+        return {
+            "compressor-fails": world.plan_compressor_failure,
+            "compressor-wears": world.plan_wear,
+            "evaporator-ices": world.plan_ice,
+            "defrost-hangs": world.plan_hanging_defrost,
+            "runs-on": world.plan_runs_on,
+            "door-left-open": world.plan_open_door,
+        }[kind]
 
     def _let_chips_feel(self, sensors: Sequence[ConfiguredSensor], world: Plan) -> None:
         cells_of = {shelf.name: len(shelf.cells) for shelf in world.shelves}
@@ -373,7 +433,23 @@ class SimulatedBoard(FittedBoard):
                 fitting.tremble(self._settings.sensor_noise_c, self._settings.sensor_noise_pct)
 
     def _air(self, room: str) -> Sense:
+        """What a sensor there feels; in its housing the room's vapour meets the housing's temperature."""
+        lag_s = self._settings.sensor_lag_s
+        last: tuple[float, float] | None = None  # (when, °C)
+
         def sense(mono_s: float) -> Mapping[str, float]:
+            nonlocal last
+            felt = without_lag(mono_s)
+            if not lag_s:
+                return felt
+            air_c = felt["temperature"]
+            if last is not None:
+                air_c += (last[1] - air_c) * math.exp(-(mono_s - last[0]) / lag_s)
+            last = (mono_s, air_c)
+            water_kg_kg = air_of(felt["temperature"], felt["humidity"]).water_kg_kg
+            return {**felt, "temperature": air_c, "humidity": humidity_pct(Air(air_c, water_kg_kg))}
+
+        def without_lag(mono_s: float) -> Mapping[str, float]:
             at_s = self.world_s(mono_s)
             outside = room == "outdoors"
             temperature_c, humidity_pct = (

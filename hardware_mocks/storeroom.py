@@ -16,11 +16,20 @@ from itertools import count
 from random import Random
 from zoneinfo import ZoneInfo
 
-from edge_agent.domain.settings import require, within
+from edge_agent.domain.settings import identifier, require, within
 from hardware_mocks import people
 from hardware_mocks.people import DeliverySettings, Piece, Shelf, ShelfStock, ShopSettings, Touch
 from hardware_mocks.rooms import Air, Room, RoomSettings, air_of, humidity_pct
-from hardware_mocks.truth import Defrost, DoorOpening, Event, Movement, Truth
+from hardware_mocks.truth import (
+    Defrost,
+    DoorOpening,
+    Event,
+    HotSpell,
+    Loading,
+    Movement,
+    PlantedFault,
+    Truth,
+)
 
 CLIMATE_EVERY_S = 60.0
 FOREVER = float("inf")
@@ -44,21 +53,63 @@ class ClimateSettings:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """``[[board.load]]``: goods without a shelf of their own are carried in, door open, door shut, trip after trip."""
+
+    room: str
+    at_s: float  # since the start
+    kilograms: float
+    temperature_c: float
+    trips: int = 6
+    trip_s: float = 45.0  # the door stands open so long, and then as long shut
+
+    def __post_init__(self) -> None:
+        require(
+            identifier("room", self.room),
+            within("at_s", self.at_s, 0, 1e9, "s"),
+            within("kilograms", self.kilograms, 0.1, 1e6, "kg"),
+            within("temperature_c", self.temperature_c, -40, 60, "°C"),
+            within("trips", self.trips, 1, 1000),
+            within("trip_s", self.trip_s, 1, 3600, "s"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HotSpellSettings:
+    """``[[board.hot_spell]]``: the weather grows warmer and cools down again; the shop follows by half."""
+
+    at_s: float
+    for_s: float
+    warmer_k: float = 10.0  # in the middle
+
+    def __post_init__(self) -> None:
+        require(
+            within("at_s", self.at_s, 0, 1e9, "s"),
+            within("for_s", self.for_s, 3600, 1e9, "s"),
+            within("warmer_k", self.warmer_k, -30, 30, "K"),
+        )
+
+    def warmer_now_k(self, at_s: float) -> float:
+        passed = (at_s - self.at_s) / self.for_s
+        return self.warmer_k * math.sin(math.pi * passed) if 0 <= passed <= 1 else 0.0
+
+
 class Weather:
     def __init__(self, settings: ClimateSettings, random: Random) -> None:
         self._settings = settings
         self._random = random
         self._unrest_k = 0.0
 
-    def air(self, local: datetime, passed_s: float) -> Air:
-        """The air now; ``passed_s`` since it was asked last."""
+    def air(self, local: datetime, passed_s: float, warmer_k: float = 0.0) -> Air:
+        """The air now; ``passed_s`` since it was asked last, ``warmer_k`` of a hot spell."""
         keep = math.exp(-passed_s / 43_200)
         fresh = math.sqrt(1 - keep * keep) * self._settings.unrest_k
         self._unrest_k = keep * self._unrest_k + fresh * self._random.gauss(0.0, 1.0)
         hour = local.hour + local.minute / 60
         daily_k = self._settings.daily_swing_k / 2 * math.cos(2 * math.pi * (hour - 15) / 24)
         mean = air_of(self._settings.mean_c, self._settings.humidity_pct)
-        temperature_c = self._settings.mean_c + daily_k + self._unrest_k
+        temperature_c = self._settings.mean_c + daily_k + self._unrest_k + warmer_k
         return Air(temperature_c, min(mean.water_kg_kg, air_of(temperature_c, 100).water_kg_kg))
 
 
@@ -74,6 +125,8 @@ class Storeroom:
         shop: ShopSettings = ShopSettings(),  # noqa: B008 (frozen)
         climate: ClimateSettings = ClimateSettings(),
         deliveries: Sequence[DeliverySettings] = (DeliverySettings(),),
+        loads: Sequence[LoadSettings] = (),
+        hot_spells: Sequence[HotSpellSettings] = (),
         timezone: str = "UTC",
         seed: int = 1,
         step_s: float = 1.0,
@@ -84,6 +137,8 @@ class Storeroom:
         self._zone: tzinfo = UTC if timezone == "UTC" else ZoneInfo(timezone)
         self._shop = shop
         self._deliveries = tuple(deliveries)
+        self._hot_spells = tuple(hot_spells)
+        self._hangs: dict[str, tuple[float, float]] = {}  # by room: from when on a defrost hangs, and for how long
         self._lock = threading.RLock()
         self._queue: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = count()
@@ -91,11 +146,15 @@ class Storeroom:
         self.rooms = {settings.name: Room(settings) for settings in rooms}
         self.shelves = {stock.name: Shelf(stock, self._random) for stock in shelves}
         self._weather = Weather(climate, Random(f"weather {seed}"))
-        self._shop_air = air_of(shop.temperature_c, shop.humidity_pct)
+        self._shop_air = self._usual_shop_air = air_of(shop.temperature_c, shop.humidity_pct)
         self.outdoors = self._weather.air(self._local(0.0), 0.0)
         self._around: dict[str, Air] = {}
         self._look_around()
         self._begin()
+        for load in loads:
+            self._plan_load(load)
+        for spell in hot_spells:
+            self.plan_remark(HotSpell(spell.at_s, spell.at_s + spell.for_s, spell.warmer_k))
 
     # ----- asked by chips --------------------------------------------------------------------------------------
 
@@ -205,7 +264,10 @@ class Storeroom:
         self._at(self._random.expovariate(most_per_h / 3600), candidate)
 
     def _change_weather(self, at_s: float) -> None:
-        self.outdoors = self._weather.air(self._local(at_s), CLIMATE_EVERY_S)
+        warmer_k = sum(spell.warmer_now_k(at_s) for spell in self._hot_spells)
+        self.outdoors = self._weather.air(self._local(at_s), CLIMATE_EVERY_S, warmer_k)
+        shop = self._usual_shop_air
+        self._shop_air = Air(shop.temperature_c + warmer_k / 2, shop.water_kg_kg)
         self._look_around()
         self._at(self._tick_s(at_s + CLIMATE_EVERY_S), self._change_weather)
 
@@ -219,8 +281,14 @@ class Storeroom:
                 )
 
     def _defrost(self, room: Room, at_s: float) -> None:
-        room.defrost_from_s = at_s
-        self.truth.add(Defrost(at_s, room.name, at_s + room.defrost_for_s))
+        hangs_from_s, hangs_for_s = self._hangs.get(room.name, (FOREVER, 0.0))
+        until_s = at_s + room.defrost_for_s
+        if at_s >= hangs_from_s:
+            del self._hangs[room.name]
+            until_s += hangs_for_s
+            self.truth.add(PlantedFault(at_s + room.defrost_for_s, "defrost-hangs", until_s, room=room.name))
+        room.defrost(at_s, until_s)
+        self.truth.add(Defrost(at_s, room.name, until_s))
         self._at(self._tick_s(at_s + room.defrost_every_s), partial(self._defrost, room))
 
     # ----- people ----------------------------------------------------------------------------------------------
@@ -262,6 +330,15 @@ class Storeroom:
         if room is not None:
             kilograms = math.fsum(piece.grams for piece in case) / 1000
             self._at(self._tick_s(at_s), lambda _: room.receive_goods(kilograms, room.goods_c + warmer_k))
+
+    def _plan_load(self, load: LoadSettings) -> None:
+        room = self.rooms[load.room]
+        until_s = load.at_s + load.trips * 2 * load.trip_s
+        self.plan_remark(Loading(load.at_s, load.room, until_s, load.kilograms, load.temperature_c))
+        for trip in range(load.trips):
+            at_s = self._tick_s(load.at_s + trip * 2 * load.trip_s)
+            self._at(at_s, partial(self.open_door, load.room, load.trip_s))
+            self._at(at_s, lambda _: room.receive_goods(load.kilograms / load.trips, load.temperature_c))
 
     def _visit(self, at_s: float) -> None:
         """A customer looks at a shelf, takes one piece, and perhaps goes on to another."""
@@ -355,6 +432,33 @@ class Storeroom:
         self._at(self._tick_s(at_s), lambda _: setattr(state, "compressor_fails", True))
         if for_s != FOREVER:
             self._at(self._tick_s(at_s + for_s), lambda _: setattr(state, "compressor_fails", False))
+
+    def plan_wear(self, room: str, at_s: float, for_s: float) -> None:
+        """Its capacity falls to WORN_OUT; then it is mended, unless it is planned to fail from there on."""
+        state = self.rooms[room]
+        self._at(self._tick_s(at_s), lambda _: setattr(state, "wears_s", (at_s, at_s + for_s)))
+        self._at(self._tick_s(at_s + for_s), lambda _: setattr(state, "wears_s", None))
+
+    def plan_ice(self, room: str, at_s: float, for_s: float) -> None:
+        """The defrost heater fails; whoever mends it thaws the coil."""
+        state = self.rooms[room]
+
+        def mend(_: float) -> None:
+            state.heater_fails, state.ice_kg = False, 0.0
+
+        self._at(self._tick_s(at_s), lambda _: setattr(state, "heater_fails", True))
+        if for_s != FOREVER:
+            self._at(self._tick_s(at_s + for_s), mend)
+
+    def plan_hanging_defrost(self, room: str, at_s: float, for_s: float) -> None:
+        """The first defrost after ``at_s`` ends so much later than usual; the truth has it from its usual end."""
+        self._at(self._tick_s(at_s), lambda now_s: self._hangs.update({room: (now_s, for_s)}))
+
+    def plan_runs_on(self, room: str, at_s: float, for_s: float) -> None:
+        state = self.rooms[room]
+        self._at(self._tick_s(at_s), lambda _: setattr(state, "runs_on", True))
+        if for_s != FOREVER:
+            self._at(self._tick_s(at_s + for_s), lambda _: setattr(state, "runs_on", False))
 
     def plan_remark(self, event: Event) -> None:
         """Into the truth at its time, for what happens outside this world."""

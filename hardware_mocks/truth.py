@@ -38,6 +38,24 @@ class Defrost:
 
 
 @dataclass(frozen=True, slots=True)
+class Loading:
+    """Goods carried in, warmer than the room."""
+
+    at_s: float
+    room: str
+    until_s: float
+    kilograms: float
+    temperature_c: float
+
+
+@dataclass(frozen=True, slots=True)
+class HotSpell:
+    at_s: float
+    until_s: float
+    warmer_k: float
+
+
+@dataclass(frozen=True, slots=True)
 class PlantedFault:
     at_s: float
     kind: str
@@ -46,7 +64,7 @@ class PlantedFault:
     room: str | None = None
 
 
-Event = Movement | DoorOpening | Defrost | PlantedFault
+Event = Movement | DoorOpening | Defrost | Loading | HotSpell | PlantedFault
 
 
 class Truth:

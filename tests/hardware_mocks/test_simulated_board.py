@@ -268,6 +268,22 @@ def test_faults_of_a_room_are_felt_by_its_sensors() -> None:
         assert {"compressor-fails", "door-left-open"} <= kinds
 
 
+def test_a_sensor_in_its_housing_follows_slowly() -> None:
+    open_door = FaultSettings("door-left-open", HOUR_S, HOUR_S, room="cold-room")
+    found = []
+    for lag_s in (0.0, 120.0):
+        with driven(replace(STEPPED, fault=(open_door,), shop=QUIET, sensor_lag_s=lag_s), (COLD,)) as agent:
+            agent.until(HOUR_S)
+            agent.value("cold", "temperature")
+            agent.until(HOUR_S + 60)
+            after_a_minute = agent.value("cold", "temperature")
+            agent.until(HOUR_S + 1800)
+            found.append((after_a_minute, agent.value("cold", "temperature")))
+    (bare, bare_late), (housed, housed_late) = found
+    assert bare > housed + 1
+    assert bare_late == pytest.approx(housed_late, abs=1.0)
+
+
 # ----- time ----------------------------------------------------------------------------------------------------
 
 
