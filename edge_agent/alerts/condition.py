@@ -1,16 +1,15 @@
-"""A condition that holds or not, and the alarm it becomes."""
+"""A condition that holds or not: what becomes an alarm."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from edge_agent.domain.alarm import Alarm, AlarmState, AlarmTransition, Priority
+from edge_agent.domain.alarm import Priority
 from edge_agent.domain.instant import Instant
-
-MIN_BETWEEN_S = 60.0  # at most one transition per alarm and minute
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A fact about the agent or its sensors in this cycle."""
+    """A fact about a place, a sensor or the agent itself in this cycle. One that is not given says nothing: its alarm
+    stays as it is."""
 
     name: str  # becomes the alarm's name
     holds: bool
@@ -18,32 +17,12 @@ class Condition:
     message: str
     action: str
     evidence: str = ""
-
-
-def observe(alarm: Alarm | None, condition: Condition, now: Instant) -> AlarmTransition | None:
-    """The transition this condition asks for now, if any.
-
-    A transition that comes within a minute of the last one waits; if the condition is back by then, nothing
-    is said.
-    """
-    raised = alarm is not None and alarm.state is not AlarmState.NORMAL
-    if condition.holds == raised:
-        return None
-    if alarm is not None and alarm.at.age_s(now) < MIN_BETWEEN_S:
-        return None
-    if not condition.holds and alarm is not None:
-        returned = replace(alarm, state=AlarmState.NORMAL, at=now, evidence=condition.evidence)
-        return AlarmTransition(alarm.state, returned)
-    return AlarmTransition(
-        AlarmState.NORMAL,
-        Alarm(
-            name=condition.name,
-            priority=condition.priority,
-            state=AlarmState.UNACKNOWLEDGED,
-            at=now,
-            since=now,
-            message=condition.message,
-            action=condition.action,
-            evidence=condition.evidence,
-        ),
-    )
+    place: str = ""
+    value: float | None = None
+    limit: float | None = None
+    unit: str = ""
+    deadband: float | None = None
+    dwell_s: float | None = None
+    needs_acknowledgement: bool = False  # it concerned the goods: stays until somebody has seen it, even when over
+    asks_correction: bool = False  # what was done about it is asked for on closing
+    began: Instant | None = None  # where it is known to have held for some time already

@@ -4,7 +4,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 
-from edge_agent.config.faults import Found, Path, path_of, unknown_name
+from edge_agent.alerts.settings import FoodSettings, PlaceSettings, Region, food_limit, legal_limit
+from edge_agent.config.faults import Found, Path, look_up, path_of, unknown_name
 from edge_agent.config.settings import SensorSettings
 from edge_agent.config.tables import Device, Document, Draft, elements, known_names, names
 from edge_agent.drivers.table import DriverModule
@@ -29,6 +30,7 @@ def faults_between(document: Document, draft: Draft) -> list[Found]:
         *_weighing(document, draft),
         *_scales(draft),
         *_products(document),
+        *_places(document, draft),
         *_pieces(draft),
         *_board(document),
     ]
@@ -54,7 +56,7 @@ def _nothing_to_do(document: Document) -> Iterator[Found]:
 
 
 def _named_twice(document: Document) -> Iterator[Found]:
-    for key, name in (("sensor", "name"), ("shelf", "name"), ("product", "gtin")):
+    for key, name in (("sensor", "name"), ("shelf", "name"), ("product", "gtin"), ("place", "name")):
         seen: set[str] = set()
         for path, each in names(document, key, name).items():
             if each in seen:
@@ -128,8 +130,9 @@ def _same_wire(draft: Draft) -> Iterator[Found]:
                 yield Found((*path, key), f"must be another: {taken[wire]}")
             taken.setdefault(wire, f'{wire} belongs to sensor "{sensor.name}"')
     panel = draft.single.get("panel")
-    if panel is not None and f"GPIO{panel.identify_led_pin}" in taken:
-        yield Found(("panel", "identify_led_pin"), f"must be another: {taken[f'GPIO{panel.identify_led_pin}']}")
+    for key, pin in panel.pins() if panel is not None else ():
+        if f"GPIO{pin}" in taken:
+            yield Found(("panel", key), f"must be another: {taken[f'GPIO{pin}']}")
 
 
 def _buses(sensors: Iterable[Device]) -> Iterator[tuple[str, str]]:
@@ -234,6 +237,52 @@ def _products(document: Document) -> Iterator[Found]:
     for path, product in names(document, "shelf", "product").items():
         if product not in known:
             yield unknown_name((*path, "product"), product, known, "the gtin of a [[product]]")
+
+
+def _places(document: Document, draft: Draft) -> Iterator[Found]:
+    if not isinstance(document.get("sensor", []), list):
+        return  # told already
+    yield from _sensors_of_places(document, draft)
+    food = draft.single.get("food")
+    for path, place in draft.places.items():
+        if food is not None:
+            yield from _law(path, place, food)
+
+
+def _sensors_of_places(document: Document, draft: Draft) -> Iterator[Found]:
+    doors = _sensors_that_give("open", document, draft)
+    thermometers = _sensors_that_give("temperature", document, draft)
+    for path, door in names(document, "place", "door").items():
+        if (fault := _not_giving((*path, "door"), door, doors, "open")) is not None:
+            yield fault
+    for path, place in draft.places.items():
+        listed = look_up(document, (*path, "sensors"))
+        for key, sensors in (("sensors", listed if isinstance(listed, list) else ()), ("core", place.core)):
+            for index, sensor in enumerate(sensors):
+                if (fault := _not_giving((*path, key, index), sensor, thermometers, "temperature")) is not None:
+                    yield fault
+        both = [sensor for sensor in place.core if sensor in place.sensors]
+        if both:
+            right = f'must be others than in sensors: "{both[0]}" is either in the air or between the goods'
+            yield Found((*path, "core"), right)
+        if not (place.sensors or place.core) and len(draft.sensors) == len(names(document, "sensor", "driver")):
+            known = ", ".join(name for name, gives in thermometers.items() if gives) or "there is none"
+            right = "must be names of [[sensor]]s that give temperature, and none has this place for its own"
+            yield Found((*path, "sensors"), f"missing: {right}: {known}")
+
+
+def _law(path: Path, place: PlaceSettings, food: FoodSettings) -> Iterator[Found]:
+    """The law's limit may be made stricter, and higher only where the law says so."""
+    if food.region is None:
+        if food_limit(place, food) is None and place.is_perishable:
+            regions = ", ".join(f'"{region.value}"' for region in Region)
+            right = f'missing: must be one of {regions}: place "{place.name}" has goods that need the cold'
+            yield Found(("food", "region"), right)
+        return
+    legal = legal_limit(place, food.region)
+    if place.food_limit_c is not None and place.food_limit_c > legal.limit_c and not legal.may_be_higher:
+        right = f"must be at most {legal.limit_c:g} °C in region {food.region.value}: {legal.source}"
+        yield Found((*path, "food_limit_c"), right)
 
 
 def _board(document: Document) -> Iterator[Found]:

@@ -63,6 +63,7 @@ def _settings(draft: Draft) -> Settings:
         sensors=tuple(draft.sensors.values()),
         shelves=tuple(draft.shelves.values()),
         products=tuple(draft.products.values()),
+        places=tuple(draft.places.values()),
         **draft.single,
     )
 

@@ -1,8 +1,14 @@
 """What a whole configuration becomes. A part that belongs to one room is defined there; here is what is left."""
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from datetime import date
 from typing import Any
 
+from edge_agent.alerts.alarm_settings import AlarmSettings
+from edge_agent.alerts.settings import FoodSettings, PlaceSettings
 from edge_agent.domain.product import Product
 from edge_agent.domain.settings import SettingFault, identifier, one_of, require, within
 from edge_agent.mqtt.settings import MqttSettings
@@ -53,6 +59,9 @@ class SensorSettings:
     place: str  # first half of its channels' names; left out: the name
     report_s: float  # from one telemetry message to the next; left out: interval_s
     interval_s: float = DEFAULT_INTERVAL_S  # from one reading to the next
+    calibrated_on: str | None = None  # "2026-05-04": of the thermometer, for the record
+    certificate: str | None = None  # its number
+    correction_c: float = 0.0  # added to what it reads, from the certificate
     settings: Any = None  # the driver module's own
 
     def __post_init__(self) -> None:
@@ -63,15 +72,58 @@ class SensorSettings:
             identifier("place", self.place),
             interval,
             within("report_s", self.report_s, least_s, DAY_S, "s (no more often than it is read)"),
+            None if self.calibrated_on is None else _date_fault("calibrated_on", self.calibrated_on),
+            within("correction_c", self.correction_c, -5, 5, "°C: a sensor that is wrong by more is broken"),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class PanelSettings:
-    identify_led_pin: int | None = None  # BCM number; the light that blinks on `identify`
+    """What a person sees, hears and presses. Pins are BCM numbers; without any the agent warns by MQTT alone."""
+
+    identify_led_pin: int | None = None  # a light for `identify` alone; left out: the panel's light does it
+    led_pin: int | None = None  # a light of one colour
+    red_pin: int | None = None  # a light of three colours
+    green_pin: int | None = None
+    blue_pin: int | None = None
+    light_active_low: bool = False  # it lights when its pin is low: common anode
+    buzzer_pin: int | None = None
+    buzzer_hz: float | None = None  # of a passive buzzer, whose tone is made for it; left out: an active one
+    buzzer_active_low: bool = False  # of an active one
+    button_pin: int | None = None  # from the pin to ground
+    number: int | None = None  # what a very long press blinks; left out: the digits at the end of node.name
 
     def __post_init__(self) -> None:
-        require(within("identify_led_pin", self.identify_led_pin, 0, 27, "(a BCM number)"))
+        require(
+            *(within(key, pin, 0, 27, "(a BCM number)") for key, pin in self.pins()),
+            *(self._missing(key) for key in ("red_pin", "green_pin", "blue_pin")),
+            *self._twice(),
+            within("buzzer_hz", self.buzzer_hz, 100, 5000, "Hz"),
+            SettingFault("buzzer_pin", None, "a BCM number where buzzer_hz is given")
+            if self.buzzer_hz is not None and self.buzzer_pin is None
+            else None,
+            within("number", self.number, 1, 9999),
+        )
+
+    def pins(self) -> Iterator[tuple[str, int]]:
+        """Those that are given, by their keys."""
+        for field_ in fields(self):
+            pin = getattr(self, field_.name)
+            if field_.name.endswith("_pin") and pin is not None:
+                yield field_.name, pin
+
+    def _missing(self, key: str) -> SettingFault | None:
+        given = [pin for pin in (self.red_pin, self.green_pin, self.blue_pin) if pin is not None]
+        if not given or getattr(self, key) is not None:
+            return None
+        return SettingFault(key, None, "a BCM number: red_pin, green_pin and blue_pin are given together")
+
+    def _twice(self) -> Iterator[SettingFault]:
+        seen: dict[int, str] = {}
+        for key, pin in self.pins():
+            if pin in seen:
+                yield SettingFault(key, pin, f"another: GPIO{pin} is {seen[pin]} already")
+            seen.setdefault(pin, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +143,23 @@ class Settings:
     sensors: tuple[SensorSettings, ...]
     shelves: tuple[ShelfSettings, ...] = ()
     products: tuple[Product, ...] = ()
+    places: tuple[PlaceSettings, ...] = ()
+    food: FoodSettings = field(default_factory=FoodSettings)
     agent: AgentSettings = field(default_factory=AgentSettings)
     storage: StorageSettings = field(default_factory=StorageSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
+    alarms: AlarmSettings = field(default_factory=AlarmSettings)
     panel: PanelSettings = field(default_factory=PanelSettings)
     log: LogSettings = field(default_factory=LogSettings)
+
+
+def _date_fault(key: str, text: str) -> SettingFault | None:
+    """
+    >>> _date_fault("calibrated_on", "2026-05-04") is None, _date_fault("calibrated_on", "4.5.2026").right
+    (True, 'a day such as "2026-05-04"')
+    """
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+        with suppress(ValueError):
+            date.fromisoformat(text)
+            return None
+    return SettingFault(key, text, 'a day such as "2026-05-04"')

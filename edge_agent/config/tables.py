@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
+from edge_agent.alerts.alarm_settings import AlarmSettings
+from edge_agent.alerts.settings import BY_KIND, FoodSettings, Kind, PlaceSettings
 from edge_agent.config.faults import Found, Path, unknown_key, unknown_name
 from edge_agent.config.settings import (
     DEFAULT_INTERVAL_S,
@@ -33,11 +35,13 @@ SINGLE: dict[str, type[Any]] = {
     "agent": AgentSettings,
     "storage": StorageSettings,
     "mqtt": MqttSettings,
+    "alarms": AlarmSettings,
     "panel": PanelSettings,
     "log": LogSettings,
+    "food": FoodSettings,
 }
-TABLES = (*SINGLE, "board", "sensor", "shelf", "product")
-SENSOR_KEYS = ("name", "driver", "place", "interval_s", "report_s")
+TABLES = (*SINGLE, "board", "sensor", "shelf", "product", "place")
+SENSOR_KEYS = ("name", "driver", "place", "interval_s", "report_s", "calibrated_on", "certificate", "correction_c")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Draft:
     devices: dict[Path, Device] = field(default_factory=dict)
     shelves: dict[Path, ShelfSettings] = field(default_factory=dict)
     products: dict[Path, Product] = field(default_factory=dict)
+    places: dict[Path, PlaceSettings] = field(default_factory=dict)
     modules: dict[str, DriverModule] = field(default_factory=dict)
     found: list[Found] = field(default_factory=list)
 
@@ -76,6 +81,8 @@ def read_tables(document: Document) -> Draft:
         _read_sensor(path, table, validator, draft)
     draft.shelves = _read_all(ShelfSettings, document, "shelf", validator, draft)
     draft.products = _read_all(Product, document, "product", validator, draft)
+    for path, table in elements(document, "place", draft.found):
+        _read_place(path, table, validator, draft)
     return draft
 
 
@@ -151,6 +158,35 @@ def _read_sensor(path: Path, table: Any, validator: Validator, draft: Draft) -> 
     draft.devices[path] = Device(str(table.get("name", "")), table["driver"], settings)
     if sensor is not None:
         draft.sensors[path] = replace(sensor, settings=settings)
+
+
+def _read_place(path: Path, table: Any, validator: Validator, draft: Draft) -> None:
+    """With the defaults of its kind; sensors that are not named are those whose `place` it is."""
+    if not isinstance(table, Mapping):
+        draft.found.append(Found(path, "must be a table headed [[place]]"))
+        return
+    kind = table.get("kind")
+    inherited = BY_KIND[Kind(kind)] if kind in tuple(Kind) else {}
+    place, found = validator(PlaceSettings, {**inherited, **table}, path)
+    draft.found += (_of_the_kind(fault, inherited, table) for fault in found)
+    if place is not None:
+        draft.places[path] = replace(place, sensors=place.sensors or _sensors_there(place, draft))
+
+
+def _of_the_kind(fault: Found, inherited: Mapping[str, object], table: Mapping[str, Any]) -> Found:
+    key = str(fault.path[-1])
+    return replace(fault, is_default=True) if key in inherited and key not in table else fault
+
+
+def _sensors_there(place: PlaceSettings, draft: Draft) -> tuple[str, ...]:
+    """What is in its air and not between its goods."""
+    return tuple(
+        sensor.name
+        for sensor in draft.sensors.values()
+        if sensor.place == place.name
+        and sensor.name not in place.core
+        and not {"temperature", "humidity"}.isdisjoint(draft.modules[sensor.driver].QUANTITIES)
+    )
 
 
 def _nearly_shared(path: Path, table: Mapping[str, Any]) -> Iterator[Found]:

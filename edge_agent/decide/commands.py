@@ -1,12 +1,13 @@
 """One function a verb: what a command does to the memory, or why it does nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
-from edge_agent.decide import calibrate, shelves
+from edge_agent.decide import alarm_commands, calibrate, shelves
 from edge_agent.decide.memory import Memory
 from edge_agent.decide.nouns import Identify, Plan, Reload, Request, Resend
+from edge_agent.domain.alarm import AlarmTransition
 from edge_agent.domain.command import Command, CommandResult, ResultCode, Verb
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import VOLATILE, Stream
@@ -38,6 +39,7 @@ class Obeyed:
     result: CommandResult | None = None  # None: the service answers when it has done the request
     event: StockEvent | None = None
     request: Request | None = None
+    transitions: Sequence[AlarmTransition] = ()
 
 
 def obey(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
@@ -116,6 +118,17 @@ def _calibrate(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obe
     return Obeyed(stepped.memory, result)
 
 
+def _alarms(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
+    try:
+        asked = alarm_commands.carry_out(memory, plan.alarms, command, at)
+    except alarm_commands.NotPossible as error:
+        raise Refused(ResultCode.INVALID, str(error)) from error
+    changed = {transition.alarm.name: transition.alarm for transition in asked.transitions}
+    memory = replace(memory, alarms={**memory.alarms, **changed})
+    result = CommandResult(command, ResultCode.DONE, at, asked.message, asked.detail)
+    return Obeyed(memory, result, transitions=asked.transitions)
+
+
 def _identify(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
     seconds = 15.0
     if "seconds" in command.arguments:
@@ -146,6 +159,7 @@ _VERBS: Mapping[str, Callable[[Memory, Plan, Command, Instant], Obeyed]] = {
     Verb.ZERO: _zero,
     Verb.COUNT: _count,
     Verb.CALIBRATE: _calibrate,
+    **dict.fromkeys(alarm_commands.VERBS, _alarms),
     Verb.IDENTIFY: _identify,
     Verb.REPLAY: _replay,
     Verb.RELOAD: _reload,

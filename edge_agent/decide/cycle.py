@@ -3,15 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from edge_agent.alerts import condition as alarm_condition
-from edge_agent.alerts import sensor_fault
+from edge_agent.alerts import annunciate, flood, sensor_fault
 from edge_agent.alerts.condition import Condition
 from edge_agent.alerts.sensor_fault import SensorHealth
-from edge_agent.decide import shelves
+from edge_agent.decide import alarms, places, presses, shelves
 from edge_agent.decide.commands import Obeyed, obey
 from edge_agent.decide.memory import Memory, Reported
 from edge_agent.decide.nouns import Decision, Gathered, Plan, SensorPlan
-from edge_agent.domain.alarm import Alarm, AlarmTransition
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.reading import Sample
 from edge_agent.domain.stock import StockEvent, StockState
@@ -27,19 +25,22 @@ def decide(memory: Memory, plan: Plan, gathered: Gathered) -> Decision:
     for name in plan.sensors:
         draft.sensors.setdefault(name, SensorHealth(since=gathered.at))
 
+    watched = places.watch(memory, plan, gathered.samples, gathered.at)
     weighed = shelves.weigh(replace(memory, sensors=draft.sensors), plan, gathered.samples, gathered.at)
     sensor_of = {shelf.name: shelf.cells[0].sensor for shelf in plan.shelves}
     for sample in weighed.samples:
         _report(draft, plan.sensors[sensor_of[sample.point]], sample)
 
-    memory, answers = _obey_all(replace(weighed.memory, reported=draft.reported), plan, gathered)
+    memory = replace(weighed.memory, reported=draft.reported, places=watched.places, learnt=watched.learnt)
+    memory, answers = _obey_all(memory, plan, gathered)
     asked = [answer.event for answer in answers if answer.event is not None]
     memory = shelves.anew(memory, plan, {event.shelf for event in asked}, gathered.at)
-    memory, transitions = _alarms(
-        memory,
-        [*_sensor_conditions(memory, plan, gathered.at), *weighed.conditions, *gathered.conditions],
-        gathered.at,
-    )
+    memory, pressed = presses.obey(memory, plan.alarms, gathered.presses)
+    acts = [*(transition for answer in answers for transition in answer.transitions), *pressed]
+    of_sensors = _sensor_conditions(memory, plan, gathered.at)
+    conditions = [*of_sensors, *watched.conditions, *weighed.conditions, *gathered.conditions]
+    followed = alarms.follow(memory, plan.alarms, conditions, gathered.at)
+    memory, transitions = followed.memory, [*acts, *followed.transitions]
     events = [*weighed.events, *asked]
     memory, stocks = _stocks(memory, plan, gathered.at, events)
     return Decision(
@@ -50,6 +51,8 @@ def decide(memory: Memory, plan: Plan, gathered: Gathered) -> Decision:
         transitions=transitions,
         results=[answer.result for answer in answers if answer.result is not None],
         requests=[answer.request for answer in answers if answer.request is not None],
+        annunciation=annunciate.annunciation(flood.hushed(memory.alarms, gathered.at), gathered.at),
+        records=[*watched.records, *alarms.record_lines(transitions)],
     )
 
 
@@ -94,18 +97,9 @@ def _obey_all(memory: Memory, plan: Plan, gathered: Gathered) -> tuple[Memory, l
 def _sensor_conditions(memory: Memory, plan: Plan, now: Instant) -> Iterable[Condition]:
     for name, sensor in plan.sensors.items():
         if sensor.interval_s is not None:
-            yield sensor_fault.condition(name, memory.sensors[name], sensor.interval_s, now)
-
-
-def _alarms(memory: Memory, conditions: Iterable[Condition], now: Instant) -> tuple[Memory, list[AlarmTransition]]:
-    transitions = []
-    changed: dict[str, Alarm] = {}
-    for condition in conditions:
-        transition = alarm_condition.observe(memory.alarms.get(condition.name), condition, now)
-        if transition is not None:
-            transitions.append(transition)
-            changed[condition.name] = transition.alarm
-    return (replace(memory, alarms={**memory.alarms, **changed}) if changed else memory), transitions
+            found = sensor_fault.condition(name, memory.sensors[name], sensor.interval_s, now)
+            if found.holds or memory.sensors[name].good:  # after a start nothing is known of it at first
+                yield found
 
 
 def _stocks(

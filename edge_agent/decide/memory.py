@@ -5,10 +5,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from edge_agent.alerts.condition import Condition
+from edge_agent.alerts.machinery import Learnt
+from edge_agent.alerts.place import Lasting, PlaceState
 from edge_agent.alerts.sensor_fault import SensorHealth
 from edge_agent.decide.moves import Picks
 from edge_agent.decide.restore import plain, restored
-from edge_agent.domain.alarm import Alarm
+from edge_agent.domain.alarm import Alarm, AlarmState
+from edge_agent.domain.instant import Instant
 from edge_agent.domain.reading import Quality
 from edge_agent.domain.stock import StockState
 from edge_agent.weighing.belief import Pieces
@@ -18,7 +22,8 @@ from edge_agent.weighing.nouns import Present
 from edge_agent.weighing.scale import ScaleState
 from edge_agent.weighing.trace import Trace
 
-SCALE, PIECES, ALARM = "scale/", "pieces/", "alarm/"  # a row's key: one of these and a name
+# A row's key: one of these and a name.
+SCALE, PIECES, ALARM, PLACE, LEARNT = "scale/", "pieces/", "alarm/", "place/", "learnt/"
 _RETIRED = ("units", "units_net_g")
 
 
@@ -35,7 +40,11 @@ class Memory:
     # Lasts, as rows:
     scales: Mapping[str, ScaleState] = field(default_factory=dict)  # by shelf
     alarms: Mapping[str, Alarm] = field(default_factory=dict)  # by name; those that ever were raised
+    places: Mapping[str, PlaceState] = field(default_factory=dict)  # by name; of each the part `kept`
+    learnt: Mapping[str, Learnt] = field(default_factory=dict)  # by place: what is usual of its machines
     # Built anew after a start, within seconds:
+    started: Instant | None = None  # of the first cycle
+    conditions: Mapping[str, Condition] = field(default_factory=dict)  # of the last cycle, by the alarm's name
     sensors: Mapping[str, SensorHealth] = field(default_factory=dict)  # by point
     cells: Mapping[str, CellTrace] = field(default_factory=dict)  # by shelf: the newest of each of its load cells
     traces: Mapping[str, Trace] = field(default_factory=dict)  # by shelf: its last weights, what moves there now
@@ -47,7 +56,7 @@ class Memory:
 
 
 def to_rows(memory: Memory) -> dict[str, bytes]:
-    """The lasting part as rows for the store: two per shelf, one per alarm.
+    """The lasting part as rows for the store: two per shelf, two per place, one per alarm.
 
     What is believed of the pieces is long and changes with an event only; the scale's own row is short.
 
@@ -58,6 +67,8 @@ def to_rows(memory: Memory) -> dict[str, bytes]:
     for shelf, state in memory.scales.items():
         rows[SCALE + shelf] = _json(_without_pieces(state))
         rows[PIECES + shelf] = _json(plain(state.pieces))
+    rows |= {PLACE + name: _json(plain(state.kept)) for name, state in memory.places.items()}
+    rows |= {LEARNT + name: _json(plain(learnt)) for name, learnt in memory.learnt.items()}
     return rows | {ALARM + name: _json(asdict(alarm)) for name, alarm in memory.alarms.items()}
 
 
@@ -69,6 +80,8 @@ def from_rows(rows: Mapping[str, bytes]) -> Memory:
     scales: dict[str, ScaleState] = {}
     pieces: dict[str, Pieces] = {}
     alarms: dict[str, Alarm] = {}
+    places: dict[str, PlaceState] = {}
+    learnt: dict[str, Learnt] = {}
     for key, value in rows.items():
         kind, _, name = key.partition("/")
         try:
@@ -77,12 +90,17 @@ def from_rows(rows: Mapping[str, bytes]) -> Memory:
             elif kind == "pieces":
                 pieces[name] = restored(Pieces, json.loads(value))
             elif kind == "alarm":
-                alarms[name] = restored(Alarm, json.loads(value))
+                alarms[name] = _alarm(json.loads(value))
+            elif kind == "place":
+                lasting = restored(Lasting, json.loads(value))
+                places[name] = PlaceState(now=lasting, kept=lasting)
+            elif kind == "learnt":
+                learnt[name] = restored(Learnt, json.loads(value))
         except (ValueError, TypeError) as error:
             raise ValueError(f"memory row {key!r} holds {value[:80]!r}: {error}") from error
     for shelf in scales.keys() & pieces.keys():
         scales[shelf] = replace(scales[shelf], pieces=pieces[shelf])
-    return Memory(scales=scales, alarms=alarms)
+    return Memory(scales=scales, alarms=alarms, places=places, learnt=learnt)
 
 
 def changed_rows(kept: Memory, memory: Memory) -> dict[str, bytes]:
@@ -94,8 +112,16 @@ def changed_rows(kept: Memory, memory: Memory) -> dict[str, bytes]:
             rows[SCALE + shelf] = _json(_without_pieces(state))
         if was is None or was.pieces != state.pieces:
             rows[PIECES + shelf] = _json(plain(state.pieces))
-    changed = {name: alarm for name, alarm in memory.alarms.items() if kept.alarms.get(name) != alarm}
-    return rows | to_rows(Memory(alarms=changed))
+    changed = Memory(
+        alarms={name: alarm for name, alarm in memory.alarms.items() if kept.alarms.get(name) != alarm},
+        places={name: state for name, state in memory.places.items() if _kept_of(kept, name) != state.kept},
+        learnt={name: learnt for name, learnt in memory.learnt.items() if kept.learnt.get(name) != learnt},
+    )
+    return rows | to_rows(changed)
+
+
+def _kept_of(memory: Memory, place: str) -> Lasting | None:
+    return memory.places[place].kept if place in memory.places else None
 
 
 def pressing_rows(kept: Memory, memory: Memory, told: Collection[str]) -> dict[str, bytes]:
@@ -116,16 +142,20 @@ def kept_with(kept: Memory, memory: Memory, rows: Iterable[str]) -> Memory:
     """What is kept once ``rows`` of this memory are on the disk."""
     names = [key.partition("/") for key in rows]
     scales = {name: memory.scales[name] for kind, _, name in names if kind in ("scale", "pieces")}
-    return replace(kept, scales={**kept.scales, **scales}, alarms=memory.alarms)
+    return replace(
+        kept, scales={**kept.scales, **scales}, alarms=memory.alarms, places=memory.places, learnt=memory.learnt
+    )
 
 
-def forgotten_rows(rows: Iterable[str], shelves: Collection[str]) -> dict[str, None]:
-    """Rows of shelves that are none of these, to be forgotten.
+def forgotten_rows(rows: Iterable[str], shelves: Collection[str], places: Collection[str] = ()) -> dict[str, None]:
+    """Rows of shelves and places that are none of these, to be forgotten.
 
-    >>> forgotten_rows(["scale/old", "pieces/old", "scale/new", "alarm/old", "health"], ["new"])
-    {'scale/old': None, 'pieces/old': None}
+    >>> forgotten_rows(["scale/old", "pieces/old", "scale/new", "place/old", "alarm/old", "health"], ["new"])
+    {'scale/old': None, 'pieces/old': None, 'place/old': None}
     """
-    return {key: None for key in rows if key.startswith((SCALE, PIECES)) and key.partition("/")[2] not in shelves}
+    known = {SCALE: shelves, PIECES: shelves, PLACE: places, LEARNT: places}
+    split = ((key, *key.partition("/")) for key in rows)
+    return {key: None for key, kind, slash, name in split if name not in known.get(kind + slash, (name,))}
 
 
 def mirrored_rows(before: Memory, after: Memory) -> dict[str, bytes]:
@@ -169,3 +199,9 @@ def _scale(row: Any) -> ScaleState:
     if not isinstance(row, dict):
         raise TypeError(f"{row!r} is no ScaleState")
     return restored(ScaleState, {key: value for key, value in row.items() if key not in _RETIRED})
+
+
+def _alarm(row: Any) -> Alarm:
+    """Rows of 0.1.0 said by the state alone whether the condition holds."""
+    alarm = restored(Alarm, row)
+    return alarm if "is_active" in row else replace(alarm, is_active=alarm.state is not AlarmState.NORMAL)

@@ -3,14 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from edge_agent.alerts.alarm_settings import AlarmSettings
 from edge_agent.alerts.condition import Condition
+from edge_agent.alerts.settings import FoodSettings, PlaceSettings
 from edge_agent.decide.memory import Memory
 from edge_agent.domain.alarm import AlarmTransition
+from edge_agent.domain.annunciation import Annunciation, Press
 from edge_agent.domain.command import Command, CommandResult
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Stream
 from edge_agent.domain.product import Product
 from edge_agent.domain.reading import Sample
+from edge_agent.domain.record import RecordKind, RecordLine
 from edge_agent.domain.stock import StockEvent, StockState
 from edge_agent.weighing.calibration import Calibration
 from edge_agent.weighing.settings import ShelfSettings
@@ -20,6 +24,12 @@ from edge_agent.weighing.settings import ShelfSettings
 class SensorPlan:
     interval_s: float | None  # None: a recording says when
     report_s: float  # telemetry at most this often; a change of quality at once
+    # For the record, and to put a thermometer right:
+    place: str = ""
+    driver: str = ""
+    correction_c: float = 0.0
+    calibrated_on: str | None = None
+    certificate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,9 @@ class Plan:
     sensors: Mapping[str, SensorPlan]  # by point
     shelves: Sequence[ShelfSettings] = ()
     products: Mapping[str, Product] = field(default_factory=dict)  # by GTIN
+    places: Sequence[PlaceSettings] = ()
+    food: FoodSettings = FoodSettings()  # noqa: RUF009 (frozen)
+    alarms: AlarmSettings = AlarmSettings()  # noqa: RUF009 (frozen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,7 @@ class Gathered:
     samples: Sequence[Sample] = ()  # in order of time for each point
     commands: Sequence[Command] = ()  # in order of arrival
     conditions: Sequence[Condition] = ()  # facts about the agent itself: disk, broker, clock
+    presses: Sequence[Press] = ()  # of the panel's button, in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +99,11 @@ class Decision:
     transitions: Sequence[AlarmTransition]
     results: Sequence[CommandResult]
     requests: Sequence[Request]
+    records: Sequence[RecordLine] = ()  # for the inspector
+    annunciation: Annunciation = Annunciation()  # noqa: RUF009 (frozen)
 
     @property
     def is_critical(self) -> bool:
         """True when a person or the ledger depends on it: committed at once, not with the next batch."""
-        return bool(self.events or self.transitions or self.results)
+        is_urgent = any(line.kind is not RecordKind.INTERVAL for line in self.records)  # these ride with the batch
+        return bool(self.events or self.transitions or self.results or is_urgent)

@@ -187,6 +187,12 @@ MISTAKES = [
     ("one channel", 'driver = "ds18b20"', 'driver = "ds18b20"\nplace = "cellar"', "sensor[3].place", "cellar/temp"),
     ("two on a pin", "data_pin = 5", "data_pin = 17", "sensor[5].data_pin", 'GPIO17 belongs to sensor "cellar"'),
     ("the light on a wire", "identify_led_pin = 24", "identify_led_pin = 6", "panel.identify_led_pin", "scale-2"),
+    ("the buzzer on a wire", "[panel]", "[panel]\nbuzzer_pin = 5", "panel.buzzer_pin", 'belongs to sensor "scale-2"'),
+    ("the button on the bus", "[panel]", "[panel]\nbutton_pin = 3", "panel.button_pin", "GPIO3 is a wire of i2c-1"),
+    ("two lights on a pin", "[panel]", "[panel]\nled_pin = 24", "panel.led_pin", "GPIO24 is identify_led_pin already"),
+    ("two colours of three", "[panel]", "[panel]\nred_pin = 16\nblue_pin = 21", "panel.green_pin", "given together"),
+    ("a tone without a buzzer", "[panel]", "[panel]\nbuzzer_hz = 2300.0", "panel.buzzer_pin", "missing"),
+    ("a tone nobody hears", "[panel]", "[panel]\nbuzzer_pin = 18\nbuzzer_hz = 20.0", "panel.buzzer_hz", "5000 Hz"),
     ("a sensor on a wire of the bus", "pin = 17", "pin = 2", "sensor[2].pin", "GPIO2 is a wire of i2c-1"),
 ]  # fmt: skip
 

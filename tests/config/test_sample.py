@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
+from edge_agent.alerts.settings import PlaceSettings
 from edge_agent.config import ConfigFault, Settings, check, load
 from edge_agent.config.settings import DEFAULT_INTERVAL_S
 from edge_agent.config.shape import core, hint_of, is_tables, key_of, keys_of
@@ -75,7 +76,8 @@ def test_every_field_of_every_settings_type_stands_in_the_sample():
     assert {"kind", *keys_of(raspberry_pi.Settings)} == document["board"].keys()
     for table, kind in SINGLE.items():
         assert list(missing(kind, document[table])) == []
-    for kind, tables in ((ShelfSettings, document["shelf"]), (Product, document["product"])):
+    kinds = {"shelf": ShelfSettings, "product": Product, "place": PlaceSettings}
+    for kind, tables in ((kind, document[key]) for key, kind in kinds.items()):
         assert set.intersection(*(set(missing(kind, table)) for table in tables)) == set()
 
 

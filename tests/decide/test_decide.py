@@ -220,7 +220,7 @@ def test_the_surroundings_of_a_shelf_are_what_its_sensors_said_lately(said, aske
         (command("replay", stream="event", from_seq=2, to_seq=1), ResultCode.INVALID, "from_seq = 2"),
         (command("replay", stream="event", from_seq=0, to_seq=1), ResultCode.INVALID, "from_seq = 0"),
         (command("replay", stream="event", from_seq=1, to_seq=10**9), ResultCode.INVALID, "at most 1000000"),
-        (command("selfdestruct"), ResultCode.UNSUPPORTED, "'selfdestruct' is none of calibrate, count"),
+        (command("selfdestruct"), ResultCode.UNSUPPORTED, "'selfdestruct' is none of acknowledge, calibrate"),
         (command("tare", expires_s=2.0, shelf="shelf-1"), ResultCode.EXPIRED, "valid for 2 s"),
     ],
 )
