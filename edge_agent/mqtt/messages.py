@@ -13,11 +13,12 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any, Protocol
 
-from edge_agent.domain.alarm import Alarm, AlarmTransition
+from edge_agent.domain.alarm import Alarm, AlarmState, AlarmTransition
 from edge_agent.domain.command import CommandResult
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Message, Queued, Stream
 from edge_agent.domain.reading import Reading, Sample
+from edge_agent.domain.record import NODE_RECORD, RecordLine, head_of
 from edge_agent.domain.stock import SAFE_CONFIDENCE, Balance, StockEvent, StockState
 from edge_agent.mqtt.wire import Outgoing
 
@@ -269,9 +270,26 @@ def _alarm_body(standing: Alarm) -> dict[str, object]:
         "since": standing.since.rfc3339(),
         "message": standing.message,
         "action": standing.action,
+        "active": standing.is_active and standing.state is not AlarmState.NORMAL,
+        "asks_correction": standing.asks_correction,
+        "count_24h": len(standing.raised),
     }
-    if standing.evidence:
-        body["evidence"] = standing.evidence
+    until = {"shelved_until": standing.shelved_until, "silenced_until": standing.silenced_until}
+    told_if_known: dict[str, object] = {
+        "evidence": standing.evidence,
+        "place": standing.place,
+        "value": standing.value,
+        "limit": standing.limit,
+        "unit": standing.unit,
+        "deadband": standing.deadband,
+        "dwell_s": standing.dwell_s,
+        "acknowledged": None if standing.acknowledged is None else standing.acknowledged.rfc3339(),
+        "by": standing.who,
+        **{key: None if end is None else end.rfc3339() for key, end in until.items()},
+        "escalations": standing.escalations or None,
+        "corrective_action": standing.corrective_action,
+    }
+    body |= {key: value for key, value in told_if_known.items() if value not in (None, "")}
     return body
 
 
@@ -281,9 +299,22 @@ def alarm(standing: Alarm) -> Message:
 
 
 def alarmlog(transition: AlarmTransition) -> Message:
-    """One transition of one alarm: from what, to what, who did it."""
-    body = _alarm_body(transition.alarm) | {"before": transition.before.value, "who": transition.who}
+    """One transition of one alarm: from what, to what, why, who did it."""
+    body = _alarm_body(transition.alarm) | {
+        "before": transition.before.value,
+        "change": transition.change.value,
+        "who": transition.who,
+    }
+    if transition.reason:
+        body["reason"] = transition.reason
     return Message(Stream.ALARMLOG, "alarmlog", compact(body), transition.alarm.at)
+
+
+def record(line: RecordLine) -> Message:
+    """One line of the inspector's record; its place in the chain comes with the commit."""
+    topic = f"record/{line.place or NODE_RECORD}"
+    body = {**line.body, **head_of(line.kind, line.at, line.place)}
+    return Message(Stream.RECORD, topic, compact(body), line.at)
 
 
 # --- answers to commands --------------------------------------------------------------------------------------------
@@ -324,12 +355,28 @@ class ShelfDescription:
     capacity_g: float
 
 
+@dataclass(frozen=True, slots=True)
+class PlaceDescription:
+    """A place that is watched, with the limits in force, °C; None: not watched."""
+
+    place: str
+    kind: str
+    sensors: Sequence[str]
+    low_c: float | None
+    high_c: float | None
+    critical_low_c: float | None
+    critical_high_c: float | None
+    food_limit_c: float | None  # of the product: above it the food clock runs
+    basis: str = ""  # of that limit: which law, or the site
+
+
 def meta(
     at: Instant,
     *,
     version: str,
     points: Sequence[PointDescription] = (),
     shelves: Sequence[ShelfDescription] = (),
+    places: Sequence[PlaceDescription] = (),
     verbs: Sequence[str] = (),
 ) -> Message:
     """The node's description; changes with the configuration and the programme, not with the readings."""
@@ -339,6 +386,7 @@ def meta(
         "schemas": schema_hash(),
         "points": [asdict(point) for point in points],
         "shelves": [asdict(shelf) for shelf in shelves],
+        "places": [asdict(place) for place in places],
         "verbs": list(verbs),
     }
     return Message(Stream.META, "meta", compact(body), at, retain=True)

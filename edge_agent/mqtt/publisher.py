@@ -28,6 +28,7 @@ PRIORITY = (
     Stream.RSP,
     Stream.ALARMLOG,
     Stream.META,
+    Stream.RECORD,
     Stream.TELEMETRY,
 )
 LIVE_S = 60.0  # what waits longer than this (or than its own expiry) is no longer told as the present

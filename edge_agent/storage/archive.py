@@ -7,17 +7,18 @@ from functools import partial
 from math import inf
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from edge_agent.domain.message import Stream
 from edge_agent.domain.reading import Reading
 from edge_agent.storage import inbox, schema
+from edge_agent.storage.chain import Row
 from edge_agent.storage.database import Database
 from edge_agent.storage.errors import StorageError, named_faults
 from edge_agent.storage.ledger import Ledger, Shape, load
 from edge_agent.storage.migrations import AGENT
 from edge_agent.storage.outbox import decoding, newest_before
-from edge_agent.storage.schema import telemetry
+from edge_agent.storage.schema import TABLES, telemetry
 from edge_agent.storage.stats import Stats, count_pages, summarise
 
 _ROWS = 2000  # read at a time: a longer read would hold the agent's checkpoint up
@@ -62,6 +63,21 @@ class Archive:
                 is_within = (low_ms is None or wall_ms >= low_ms) and (high_ms is None or wall_ms < high_ms)
                 if is_within and reading.channel.name == channel:
                     yield reading
+
+    def rows_of_record(self, after: int, limit: int, topic: str | None = None) -> list[Row]:
+        """As they lie in the file, ascending; see ``record`` for what they mean."""
+        record = TABLES[Stream.RECORD]
+        rows = select(record.c.seq, record.c.topic, record.c.body).where(record.c.seq > after)
+        rows = rows if topic is None else rows.where(record.c.topic == topic)
+        with self._database.reading() as tx:
+            found = tx.execute(rows.order_by(record.c.seq).limit(limit)).cursor
+            return [] if found is None else list(map(Row._make, found.fetchall()))
+
+    def settled_of_record(self) -> int:
+        """The highest number of which the broker's word is known, or that is gone for good; 0: none."""
+        settled = select(func.max(schema.settled.c.last)).where(schema.settled.c.stream == Stream.RECORD.value)
+        with self._database.reading() as tx:
+            return int(tx.scalar(settled) or 0)
 
     def channels(self) -> list[str]:
         """Every channel that ever had a reading."""

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from edge_agent.domain.instant import ClockState
 from edge_agent.domain.message import VOLATILE, Message, Queued, Stream
 from edge_agent.domain.reading import Channel, Sample
-from edge_agent.storage import schema
+from edge_agent.storage import chain, schema
 from edge_agent.storage.clocks import Clocks, Segment
 from edge_agent.storage.interned import Interned
 from edge_agent.storage.intervals import Intervals
@@ -99,6 +99,7 @@ class Ledger:
     removed: dict[tuple[Stream, str], int]  # rows that retention took away, ever, by reason
     state: dict[str, str]
     volatile: dict[Stream, int]
+    head: str = chain.GENESIS  # hash of the record's last line
     changed_notes: set[NoteKey] = field(default_factory=set)
 
     def stored(self) -> None:
@@ -200,7 +201,14 @@ def load(tx: Connection) -> Ledger:
         removed={(Stream(row.stream), row.reason): row.rows for row in tx.execute(select(schema.removed))},
         state=state,
         volatile={stream: int(state.get(volatile_key(stream), 0)) for stream in VOLATILE},
+        head=_head(tx),
     )
+
+
+def _head(tx: Connection) -> str:
+    record = TABLES[Stream.RECORD]
+    body = tx.scalar(select(record.c.body).order_by(record.c.seq.desc()).limit(1))
+    return chain.GENESIS if body is None else chain.hash_of(body)
 
 
 def _intervals(tx: Connection, table: Table) -> dict[Stream, Intervals]:
@@ -212,6 +220,8 @@ def _intervals(tx: Connection, table: Table) -> dict[Stream, Intervals]:
 
 
 def _latest_retained(tx: Connection, stream: Stream) -> dict[str, int]:
+    if stream is Stream.RECORD:
+        return {}  # years of lines, and none of them retained
     table = TABLES[stream]
     newest = select(table.c.topic, func.max(table.c.seq)).where(table.c.retain == 1).group_by(table.c.topic)
     return {topic: seq for topic, seq in tx.execute(newest)}

@@ -48,7 +48,12 @@ def _first_schema(tx: Connection) -> None:
         tx.exec_driver_sql(statement)
 
 
-AGENT: Sequence[tuple[int, Step]] = ((1, _first_schema),)
+def _record(tx: Connection) -> None:
+    """The inspector's record: a stream like the others, whose rows stay."""
+    tx.exec_driver_sql(f"CREATE TABLE outbox_record ({_MESSAGE_COLUMNS})")
+
+
+AGENT: Sequence[tuple[int, Step]] = ((1, _first_schema), (2, _record))
 
 
 def _first_settings(tx: Connection) -> None:

@@ -7,13 +7,15 @@ acknowledged a grace period ago. What was never sent and goes all the same is no
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
 from edge_agent.domain.instant import ClockState, Instant
-from edge_agent.domain.message import Stream
-from edge_agent.storage import schema
+from edge_agent.domain.message import Message, Stream
+from edge_agent.domain.record import NODE_RECORD
+from edge_agent.storage import chain, schema
 from edge_agent.storage.clocks import Cutoff, age_days
 from edge_agent.storage.ledger import Book, Kind, Ledger, put
 from edge_agent.storage.schema import MESSAGES, TABLES, telemetry
@@ -80,6 +82,31 @@ def _known(ledger: Ledger, rows: Iterable[Any], now: Instant) -> list[tuple[int,
     return [(seq, at) for seq, at in instants if age_days(at, now) is not None]
 
 
+def pruned(tx: Connection, ledger: Ledger, now: Instant, cutoff: Cutoff) -> tuple[list[Removal], Message | None]:
+    """Lines of the record past their days, and the line that says so. A day's lines at once: one word a day of it.
+
+    Never by a clock that is not set, and never the newest line.
+    """
+    if now.clock is not ClockState.SYNCED:
+        return [], None
+    table = TABLES[Stream.RECORD]
+    columns = select(table.c.seq, table.c.clock, table.c.mono_ms).where(table.c.seq < ledger.books[Stream.RECORD].last)
+    oldest_first = columns.order_by(table.c.seq)
+    oldest = _known(ledger, tx.execute(oldest_first.limit(1)).all(), now)
+    if oldest:
+        cutoff.move(oldest[0][1].wall_ms, now)
+        if (age_days(oldest[0][1], now) or 0) < cutoff.days + 1:
+            return [], None
+    known = _known(ledger, tx.execute(oldest_first.limit(BITE_ROWS)).all(), now)
+    old = [seq for seq, _ in takewhile(lambda found: cutoff.has_passed(found[1], now), known)]
+    if not old:
+        return [], None
+    body = tx.scalar(select(table.c.body).where(table.c.seq == old[-1]))
+    assert body is not None
+    told = Message(Stream.RECORD, f"record/{NODE_RECORD}", chain.pruned(old[-1], chain.hash_of(body), now), now)
+    return [Removal(Stream.RECORD, known[0][0], old[-1], "age")], told
+
+
 def thinned(tx: Connection, ledger: Ledger) -> list[Removal]:
     """A bite of the oldest telemetry, because the file is over its budget.
 
@@ -125,6 +152,8 @@ def graced(tx: Connection, ledger: Ledger, now: Instant, days: int) -> list[Remo
     """Messages acknowledged longer ago than the grace period. Never a refused one, nor the newest of a topic."""
     removals = []
     for stream in MESSAGES:
+        if stream is Stream.RECORD:
+            continue  # see ``pruned``
         book, table = ledger.books[stream], TABLES[stream]
         upto = min(_settled_since(tx, ledger, stream, now, days), book.last - 1)
         if again := next(iter(book.again), None):

@@ -18,6 +18,7 @@ from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.domain.message import Message, Stream
 from edge_agent.storage import schema
 from edge_agent.storage.annex import STATE, Part, old_spans, parsed
+from edge_agent.storage.chain import Head, hash_of
 from edge_agent.storage.clocks import Clocks, Segment
 from edge_agent.storage.interned import Interned
 from edge_agent.storage.intervals import Intervals
@@ -72,6 +73,7 @@ class Salvage:
     memory: Mapping[str, bytes]
     inbox: Sequence[Mapping[str, Any]]  # rows without their id
     annex: str | None  # of the file itself: it still told of an earlier one, see ``annex``
+    head: Head | None = None  # of the record: the last line that is known of
 
     @property
     def place(self) -> str:
@@ -89,15 +91,28 @@ def survey(aside: Path, before: Ledger | None) -> Salvage:
         if before is not None:
             legend = Legend(before.shapes, before.faults, before.clocks)
             wanted = {stream: _known(before, stream) for stream in QUEUED}
-            return Salvage(aside, wreck, legend, wanted, {}, _commands(wreck), before.state.get(STATE))
-        annex = _pairs(wreck, schema.state, str).get(STATE)
+            head = Head(before.state["epoch"], before.books[Stream.RECORD].last, before.head)
+            known = head if head.line else None
+            return Salvage(aside, wreck, legend, wanted, {}, _commands(wreck), before.state.get(STATE), known)
+        state = _pairs(wreck, schema.state, str)
+        annex = state.get(STATE)
         wanted = _wanted(wreck, sum(part.rows for part in parsed(annex)))
         return Salvage(
-            aside, wreck, _legend(wreck), wanted, _pairs(wreck, schema.memory, bytes), _commands(wreck), annex
+            *(aside, wreck, _legend(wreck), wanted, _pairs(wreck, schema.memory, bytes), _commands(wreck), annex),
+            _last_line(wreck, state.get("epoch", "")),
         )
     except BaseException:
         wreck.close()
         raise
+
+
+def _last_line(wreck: Wreck, epoch: str) -> Head | None:
+    """The last line of the record that can be read."""
+    extent = wreck.extent(Stream.RECORD)
+    if extent is None:
+        return None
+    rows = wreck.rows(Stream.RECORD, extent[1], extent[1], "seq, body")
+    return next((Head(epoch, seq, hash_of(body)) for seq, body in rows if type(body) is bytes), None)
 
 
 def _known(ledger: Ledger, stream: Stream) -> Wanted:
@@ -128,7 +143,7 @@ def _wanted(wreck: Wreck, elsewhere: int) -> dict[Stream, Wanted]:
         spans = Intervals(settled.get(stream, Intervals()).gaps(first - 1, last))
         for span in again.get(stream, Intervals()).within(first, last):
             spans.add(*span)
-        latest = _latest(wreck, stream, first, last) if stream in MESSAGES else {}
+        latest = _latest(wreck, stream, first, last) if stream in MESSAGES and stream is not Stream.RECORD else {}
         for seq in latest.values():
             spans.add(seq)
         wanted[stream] = Wanted(tuple(spans), is_known, latest)

@@ -12,6 +12,7 @@ class StorageSettings:
     budget_mb: int = 512  # beyond it the oldest telemetry is thinned; stock events and alarms never
     telemetry_days: int = 400  # telemetry older than this goes
     grace_days: int = 7  # acknowledged messages stay this long for `cmd/replay`
+    record_days: int = 1100  # the inspector's record stays this long: at least two years
 
     def __post_init__(self) -> None:
         require(
@@ -20,4 +21,5 @@ class StorageSettings:
             within("budget_mb", self.budget_mb, 16, 65536, "MB"),
             within("telemetry_days", self.telemetry_days, 1, 3650, "days"),
             within("grace_days", self.grace_days, 0, 365, "days"),
+            within("record_days", self.record_days, 731, 36500, "days"),
         )

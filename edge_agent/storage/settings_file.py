@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, insert, select, update
 
 from edge_agent.domain.instant import ClockState, Instant
-from edge_agent.storage.database import Database, set_aside
+from edge_agent.storage.database import Database, looking, set_aside
 from edge_agent.storage.errors import StorageCorrupt, StorageError, named_faults
 from edge_agent.storage.ledger import put
 from edge_agent.storage.migrations import SETTINGS
@@ -171,6 +171,12 @@ class SettingsFile:
 
     def close(self) -> None:
         self._database.close()
+
+
+def mirrored_in(directory: Path) -> dict[str, bytes]:
+    """For another process. Raises StorageError."""
+    with looking(directory / FILE_NAME) as tx:
+        return {row.key: row.value for row in tx.execute(select(_mirror))}
 
 
 def _row(record: CalibrationRecord) -> dict[str, object]:

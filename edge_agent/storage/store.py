@@ -3,9 +3,9 @@
 import logging
 import secrets
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -17,7 +17,8 @@ from edge_agent.domain.command import Command, CommandResult
 from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.domain.message import Message, Queued, Stream
 from edge_agent.domain.reading import Sample
-from edge_agent.storage import annex, inbox, retention, salvage, schema
+from edge_agent.domain.record import NODE_RECORD
+from edge_agent.storage import annex, chain, inbox, retention, salvage, schema
 from edge_agent.storage.annex import Annex
 from edge_agent.storage.clocks import Cutoff
 from edge_agent.storage.database import Database, Turn, set_aside
@@ -49,9 +50,10 @@ log = logging.getLogger(__name__)
 _ROOM_INSIDE_PAGES = 256  # free pages within the file that let telemetry go on while the disk is full
 _ROOM_WANTED_PAGES = 1024
 # After an unclean stop a file up to this size is checked whole (0.1 to 0.2 s on the x86 it was measured on). Of a
-# larger one everything but the telemetry: 512 MB take 3 to 6 s, and damage there shows when it is read.
+# larger one everything but telemetry and record: 512 MB take 3 to 6 s, and damage there shows when it is read.
 _CHECK_WHOLE_BYTES = 16 * 1024 * 1024
 _SALVAGED = "salvaged"  # a key of the table state
+AFTER = "record/after"  # another: the head of the record in the file before, which this one's first line will name
 _SALVAGED_AT_ONCE = 500  # messages in RAM
 _INSERTS: Mapping[Stream, Any] = {stream: insert(TABLES[stream]) for stream in QUEUED}
 
@@ -96,6 +98,7 @@ class Store(Outbox):
         self._committing = Lock()  # one transaction at a time, held over its fsync
         self._is_full = False
         self._telemetry_cutoff = Cutoff(settings.telemetry_days)
+        self._record_cutoff = Cutoff(settings.record_days)
         self._audit_cutoff = Cutoff(inbox.AUDIT_DAYS)
         self.node = node
         self.quarantined: Path | None = None  # where a damaged file was set aside
@@ -200,6 +203,7 @@ class Store(Outbox):
     def _write_beginning(self, begun: Mapping[str, str], found: Salvage | None) -> None:
         with self._database.reading() as tx:
             ledger = load(tx)
+        ledger.state |= begun
         with self._database.writing() as tx:
             if found is not None:
                 salvaged = _take_over(tx, ledger, found)
@@ -372,6 +376,7 @@ class Store(Outbox):
                 if book.last < known.last:
                     lost.append(retention.Removal(stream, book.last + 1, known.last, "card"))
                     book.last = known.last
+                    ledger.head = before.head if stream is Stream.RECORD else ledger.head
                 for first, last in known.settled:
                     book.settle(first, last)
                 for first, last in known.again:
@@ -386,6 +391,23 @@ class Store(Outbox):
             )
         with self._committing, self._transaction() as tx:
             retention.write_figures(tx, ledger, lost)
+
+    def record_head(self) -> chain.Head:
+        """The last line of the record: who keeps it elsewhere knows all before it. Line 0 while there is none."""
+        with self._lock:
+            ledger = self._ledger
+            return chain.Head(ledger.state["epoch"], ledger.books[Stream.RECORD].last, ledger.head)
+
+    def follow_record(self, after: chain.Head) -> None:
+        """A file whose record has not begun, nor knows of one before it: its first line will name this one."""
+        with self._committing:
+            with self._lock:
+                ledger = self._ledger
+                is_needless = ledger.books[Stream.RECORD].last > 0 or AFTER in ledger.state
+            if not is_needless and after.line > 0:
+                self._write_state({AFTER: after.written()})
+                with self._lock:
+                    ledger.state[AFTER] = after.written()
 
     @property
     def epoch(self) -> str:
@@ -437,9 +459,7 @@ class Store(Outbox):
                 inbox.settle(tx, result)
         with self._lock:
             for stream, found in rows.items():
-                book = ledger.books[stream]
-                book.last += len(found)
-                book.latest.update(_latest(ledger, stream, found))
+                _enter_rows(ledger, stream, found)
         return Committed({stream: (found[0]["seq"], found[-1]["seq"]) for stream, found in rows.items()})
 
     @contextmanager
@@ -531,6 +551,8 @@ class Store(Outbox):
         ledger = self._ledger
         with self._reading() as tx:
             removals = retention.aged(tx, ledger, now, self._telemetry_cutoff)
+            outlived, told = retention.pruned(tx, ledger, now, self._record_cutoff)
+            removals += outlived
             removals += retention.graced(tx, ledger, now, self._settings.grace_days)
             if not removals and self._is_over_budget(tx):
                 removals += retention.thinned(tx, ledger)
@@ -541,6 +563,9 @@ class Store(Outbox):
         books = retention.Books(ledger)
         try:
             with self._transaction() as tx:
+                sealed = _message_rows(ledger, [told] if told is not None else []).get(Stream.RECORD, [])
+                if sealed:
+                    tx.execute(_INSERTS[Stream.RECORD], sealed)
                 for removal in removals:
                     rows = retention.remove(tx, removal)
                     with self._lock:
@@ -553,6 +578,9 @@ class Store(Outbox):
             with self._lock:
                 books.undo()
             raise
+        if sealed:
+            with self._lock:
+                _enter_rows(ledger, Stream.RECORD, sealed)
         return books.closed(removals)
 
     def _is_over_budget(self, tx: Connection) -> bool:
@@ -593,7 +621,8 @@ def _check_after_unclean_stop(tx: Connection, path: Path) -> None:
     if running != "1":
         return
     is_small = path.stat().st_size <= _CHECK_WHOLE_BYTES
-    tables = [name for name in schema.metadata.tables if name != schema.telemetry.name]
+    long = (schema.telemetry.name, TABLES[Stream.RECORD].name)
+    tables = [name for name in schema.metadata.tables if name not in long]
     for check in ["quick_check(1)"] if is_small else [f"quick_check('{name}')" for name in tables]:
         found = tx.exec_driver_sql(f"PRAGMA {check}").scalar()
         if found != "ok":
@@ -610,12 +639,16 @@ def _last_set_aside(directory: Path) -> Path | None:
 def _take_over(tx: Connection, ledger: Ledger, found: Salvage) -> Salvaged:
     """Into a new file, of which ``ledger`` knows that it is empty."""
     saved: dict[str, int] = {}
+    if found.head is not None:
+        ledger.state[AFTER] = found.head.written()
+        put(tx, schema.state, _state_rows({AFTER: ledger.state[AFTER]}))
     for stream in MESSAGES:
-        waiting, book = salvage.messages(found, stream), ledger.books[stream]
+        waiting, saved[stream.value] = salvage.messages(found, stream), 0
         while some := list(islice(waiting, _SALVAGED_AT_ONCE)):
-            tx.execute(_INSERTS[stream], _message_rows(ledger, some)[stream])
-            book.last += len(some)
-        saved[stream.value] = book.last
+            rows = _message_rows(ledger, some)[stream]
+            tx.execute(_INSERTS[stream], rows)
+            _enter_rows(ledger, stream, rows)
+            saved[stream.value] += len(some)
     if found.inbox:
         tx.execute(insert(schema.inbox), list(found.inbox))
     _write_memory(tx, found.memory)
@@ -655,7 +688,7 @@ def _sample_rows(ledger: Ledger, samples: Sequence[Sample]) -> list[dict[str, An
 
 def _message_rows(ledger: Ledger, messages: Sequence[Message]) -> dict[Stream, list[dict[str, Any]]]:
     rows: dict[Stream, list[dict[str, Any]]] = {}
-    for message in messages:
+    for message in _sealed(ledger, messages):
         found = rows.setdefault(message.stream, [])
         found.append(
             {
@@ -670,6 +703,33 @@ def _message_rows(ledger: Ledger, messages: Sequence[Message]) -> dict[Stream, l
             }
         )
     return rows
+
+
+def _sealed(ledger: Ledger, messages: Iterable[Message]) -> Iterator[Message]:
+    """Lines of the record get their place in the chain; the first of a file follows one that opens the chain."""
+    line, head = ledger.books[Stream.RECORD].last, ledger.head
+    for message in messages:
+        if message.stream is not Stream.RECORD:
+            yield message
+            continue
+        wanted = [message]
+        if line == 0:
+            body = chain.opening(ledger.state.get(AFTER), ledger.state.get("epoch", ""), message.at)
+            wanted.insert(0, Message(Stream.RECORD, f"record/{NODE_RECORD}", body, message.at))
+        for found in wanted:
+            line += 1
+            body = chain.sealed(found.body, line, head)
+            head = chain.hash_of(body)
+            yield replace(found, body=body)
+
+
+def _enter_rows(ledger: Ledger, stream: Stream, rows: Sequence[Mapping[str, Any]]) -> None:
+    """They are on the disk, or will be with the transaction that writes the whole file anew."""
+    book = ledger.books[stream]
+    book.last += len(rows)
+    book.latest.update(_latest(ledger, stream, rows))
+    if stream is Stream.RECORD:
+        ledger.head = chain.hash_of(rows[-1]["body"])
 
 
 def _latest(ledger: Ledger, stream: Stream, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:

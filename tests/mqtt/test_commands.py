@@ -136,7 +136,10 @@ def test_a_verb_nobody_knows_is_unsupported_and_the_known_ones_are_named():
     answer = parse(incoming(verb="explode"), NODE)
     assert isinstance(answer, CommandResult)
     assert answer.code is ResultCode.UNSUPPORTED
-    assert "must be one of tare, zero, count, calibrate, identify, replay, reload, ping" in answer.message
+    known = (
+        "tare, zero, count, calibrate, acknowledge, silence, shelve, unshelve, out-of-service, in-service, correct, "
+    )
+    assert f"must be one of {known}identify, replay, reload, ping" in answer.message
 
 
 def test_a_ping_with_a_cmd_id_is_answered_at_once():

@@ -286,6 +286,7 @@ def test_the_acl_of_the_document_allows_a_node_its_own_topics_and_nothing_else(
         "meta",
         "health",
         "alarmlog",
+        "record/p",
         "telemetry/p",
         "stock/s",
         "event/s",

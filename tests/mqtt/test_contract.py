@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from importlib import resources
 from itertools import count
 from pathlib import Path
@@ -11,15 +12,17 @@ import pytest
 import yaml
 from referencing import Registry, Resource
 
-from edge_agent.domain.alarm import Alarm, AlarmState, AlarmTransition, Priority
+from edge_agent.domain.alarm import Alarm, AlarmState, AlarmTransition, Change, Priority
 from edge_agent.domain.command import Command, CommandResult, ResultCode, Verb
 from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.domain.message import Queued, Stream
 from edge_agent.domain.quantity import QUANTITIES
 from edge_agent.domain.reading import Channel, Quality, Reading, Sample
+from edge_agent.domain.record import RecordKind, RecordLine
 from edge_agent.domain.stock import Balance, EventKind, StockEvent, StockState
 from edge_agent.mqtt import messages
 from edge_agent.mqtt.messages import Identity
+from edge_agent.storage import chain
 
 NODE = Identity("s0412", "a1", "k3f9")
 AT = Instant(8_810_000, 1_795_417_200_250, "boot-1")
@@ -59,6 +62,12 @@ def alarms():
             yield Alarm(
                 "door", priority, state, AT, AT, "Open", "Close it", "fault" if priority is Priority.LOW else ""
             )
+    yield Alarm(
+        *("door", Priority.HIGH, AlarmState.SHELVED, AT, AT, "Open", "Close it", "fault"),
+        **{"place": "cold-room", "value": 8.6, "limit": 8.0, "unit": "°C", "deadband": 0.5, "dwell_s": 900.0},
+        **{"acknowledged": AT, "who": "cli:ann", "silenced_until": AT, "shelved_until": AT, "escalations": 1},
+        **{"asks_correction": True, "corrective_action": "Moved", "raised": (AT, AT), "moved": AT},
+    )
 
 
 def stocks():
@@ -77,6 +86,22 @@ def events():
         yield StockEvent(
             "s1", kind, AT, before, after, drift_tracked_g=-2.5, evidence="why", counterpart="s2", moved_units=1
         )
+
+
+def record_lines():
+    three = [1.0, 2.25, 4]
+    figures = {"from": AT.rfc3339(), "readings": 90, "raw_c": three, "product_c": three, "humidity_pct": three}
+    unset = Instant(5, 5, "boot-1", ClockState.UNSYNCED)
+    for kind in RecordKind:
+        yield RecordLine(kind, AT, "", {})
+        yield RecordLine(kind, unset, "cold-room", figures if kind is RecordKind.INTERVAL else {"words": "ä"})
+
+
+def sealed_line(line, prev=chain.GENESIS):
+    """As the store makes it; and once more, as one that came over from another file."""
+    message = messages.record(line)
+    once = chain.sealed(message.body, 1, prev)
+    return replace(message, body=chain.sealed(once, 7, chain.hash_of(once)) if line.place else once)
 
 
 def results():
@@ -104,6 +129,11 @@ def every_message():
     yield from (("event", messages.event(happened)) for happened in events())
     yield from (("alarm", messages.alarm(alarm)) for alarm in alarms())
     yield from (("alarmlog", messages.alarmlog(AlarmTransition(AlarmState.NORMAL, alarm))) for alarm in alarms())
+    for change in Change:
+        (*_, full) = alarms()
+        made = AlarmTransition(AlarmState.ACKNOWLEDGED, full, "mqtt:desk", change, "cleaning")
+        yield "alarmlog", messages.alarmlog(made)
+    yield from (("record", sealed_line(line)) for line in record_lines())
     yield from (("rsp", messages.response(result)) for result in results())
     yield from (("health", messages.health(AT, health, expiry_s=180)) for health in healths())
     yield "meta", messages.meta(AT, version="0.1")
@@ -114,6 +144,10 @@ def every_message():
             version="0.1",
             points=[messages.PointDescription("p", "sht3x", 60, 180, {"temperature_c": "Cel"})],
             shelves=[messages.ShelfDescription("s1", "871", 5000.0)],
+            places=[
+                messages.PlaceDescription("cold-room", "chilled", ("air",), 0.0, 5.0, None, 8.0, 8.0, "the law"),
+                messages.PlaceDescription("cellar", "ambient", (), None, None, None, None, None),
+            ],
             verbs=["tare"],
         ),
     )
@@ -138,7 +172,7 @@ def test_every_kind_of_backlog_holds_to_its_schema(clock):
         if name not in ("health", "status"):
             content = type(content)(**{f: getattr(content, f) for f in content.__slots__} | {"at": at})
             by_stream.setdefault(name, []).append(content)
-    assert len(by_stream) == 7
+    assert len(by_stream) == 8
     for name, contents in by_stream.items():
         numbers = count(1)
         rows = [Queued(Stream(name), next(numbers), content) for content in contents]

@@ -31,7 +31,10 @@ def temperature(value, quality=Quality.GOOD, fault=None):
     return Reading(Channel("cold-room", "temperature"), value, AT, quality, fault)
 
 
-DOOR = Alarm("door", Priority.HIGH, AlarmState.UNACKNOWLEDGED, AT, AT, "The door is open", "Close it", "open 900 s")
+DOOR = Alarm(
+    *("door", Priority.HIGH, AlarmState.UNACKNOWLEDGED, AT, AT, "The door is open", "Close it", "open 900 s"),
+    raised=(AT,),
+)
 STOCK = StockState("shelf-3", AT, Quality.GOOD, 13218.04, 1016.0, Balance(12202.04, 24), True, "8711000123")
 COUNT = StockEvent(
     "shelf-3", EventKind.COUNT, AT, Balance(13218.0, 26), Balance(12202.0, 24), "8711000123", 22.0, 0.998, 2.4, "c-7"
@@ -65,13 +68,15 @@ GOLDEN = {
         messages.alarm(DOOR),
         "alarm/door",
         '"alarm":"door","priority":"high","state":"unacknowledged","since":"2026-11-23T07:00:00.250Z",'
-        '"message":"The door is open","action":"Close it","evidence":"open 900 s"',
+        '"message":"The door is open","action":"Close it","active":true,"asks_correction":false,"count_24h":1,'
+        '"evidence":"open 900 s"',
     ),
     "alarmlog": (
         messages.alarmlog(AlarmTransition(AlarmState.NORMAL, DOOR, "agent")),
         "alarmlog",
         '"alarm":"door","priority":"high","state":"unacknowledged","since":"2026-11-23T07:00:00.250Z",'
-        '"message":"The door is open","action":"Close it","evidence":"open 900 s","before":"normal","who":"agent"',
+        '"message":"The door is open","action":"Close it","active":true,"asks_correction":false,"count_24h":1,'
+        '"evidence":"open 900 s","before":"normal","change":"raised","who":"agent"',
     ),
     "rsp": (
         messages.response(CommandResult(COMMAND, ResultCode.UNSTABLE, AT, "the shelf moves", {"band_g": 12.5})),
@@ -89,7 +94,7 @@ GOLDEN = {
         "meta",
         f'"boot":"boot-1","version":"0.1","schemas":"{messages.schema_hash()}",'
         '"points":[{"point":"cold-room","driver":"sht3x","interval_s":60,"live_s":180,"units":{"temperature_c":"Cel"}}],'
-        '"shelves":[{"shelf":"shelf-3","product":null,"capacity_g":50000}],"verbs":["tare"]',
+        '"shelves":[{"shelf":"shelf-3","product":null,"capacity_g":50000}],"places":[],"verbs":["tare"]',
     ),
     "status": (
         messages.birth(AT, messages.Link(3, "5", True, ("a note",))),

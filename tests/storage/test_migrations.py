@@ -62,7 +62,7 @@ def test_a_file_from_the_future_is_a_clear_error_and_left_alone(tmp_path: Path, 
     with engine.connect() as tx:
         tx.exec_driver_sql("PRAGMA user_version = 99")
     engine.dispose()
-    with pytest.raises(StorageNewer, match=r"schema version 99 is newer than this program's 1"):
+    with pytest.raises(StorageNewer, match=r"schema version 99 is newer than this program's 2"):
         open_store()
     assert list(tmp_path.glob("*.corrupt-*")) == []
 
@@ -95,11 +95,11 @@ def test_a_step_that_fails_leaves_the_file_at_the_version_before(tmp_path: Path)
 
     engine = create_engine(f"sqlite:///{tmp_path / 'agent.db'}")
     with pytest.raises(Exception, match="already exists"):
-        migrate(engine, [*AGENT, (2, broken)], APPLICATION_ID)
+        migrate(engine, [*AGENT, (len(AGENT) + 1, broken)], APPLICATION_ID)
     with engine.connect() as tx:
-        assert tx.exec_driver_sql("PRAGMA user_version").scalar() == 1
+        assert tx.exec_driver_sql("PRAGMA user_version").scalar() == len(AGENT)
     assert "half" not in inspect(engine).get_table_names()
-    assert migrate(engine, AGENT, APPLICATION_ID) == 1
+    assert migrate(engine, AGENT, APPLICATION_ID) == len(AGENT)
     engine.dispose()
 
 

@@ -1,15 +1,18 @@
 """The card comes back: connections that have outlived their mount are let go, and no number is given twice."""
 
+import json
 import os
 import shutil
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from edge_agent.domain.message import Outcome, Stream
+from edge_agent.domain.message import Message, Outcome, Stream
 from edge_agent.storage.database import Turn, next_turn, takes_writes
 from edge_agent.storage.errors import StorageError
+from edge_agent.storage.record import open_record
 
 OURS, OTHER = (8, 1), (9, 1)
 
@@ -107,6 +110,24 @@ def test_a_card_that_lost_rows_never_gives_their_numbers_again(store, build, sta
     assert again.next_volatile(Stream.HEALTH) > health
     assert [row.seq for row in again.pending(Stream.TELEMETRY, 0, 99)] == [3, 4, 5, 8][: 3 + is_written_again]
     assert again.stats().streams[Stream.TELEMETRY].rows == 5 + is_written_again
+
+
+def test_lines_of_the_record_that_a_card_lost_are_named_and_the_next_line_knows_them(store, build, state):
+    lines = [Message(Stream.RECORD, "record/node", b'{"kind":"alarm","n":%d}' % n, build.at(n)) for n in range(4)]
+    store.commit(messages=lines[:1])
+    older = copied(state, "older")
+    store.commit(messages=lines[1:3])
+    lost = store.record_head()
+    replace_by_copy(state, older)
+    found = store.reconnect(build.at(9))
+    found.commit(messages=lines[3:])
+    with closing(open_record(state)) as record:
+        assert [(fault.what, fault.words) for fault in record.check().faults] == [
+            ("removed", "lines 3 to 4 are missing")
+        ]
+    (row,) = found.pending(Stream.RECORD, 4, 1)
+    assert json.loads(row.content.body)["prev"] == lost.hash
+    found._database.close()
 
 
 def test_where_the_file_is_gone_a_new_one_is_begun_at_the_second_look(store, build, state):
