@@ -46,10 +46,14 @@ def arguments(args: argparse.Namespace) -> dict[str, object]:
 
 def run(args: argparse.Namespace) -> Exit:
     directory = state_directory(settings(args.config), args.state)
-    result = ask(directory, args.command, arguments(args))
-    if args.json:
+    return tell(ask(directory, args.command, arguments(args)), as_json=args.json)
+
+
+def tell(result: CommandResult, *, as_json: bool, in_words: bool = False) -> Exit:
+    """``in_words``: the answer's own sentence rather than its figures."""
+    if as_json:
         print_json({"code": result.code.value, "message": result.message, "detail": result.detail})
-    elif result.detail:
+    elif result.detail and not in_words:
         told = {key: value for key, value in result.detail.items() if value is not None}
         print(f"{result.code.value}: " + ", ".join(f"{key} {value}" for key, value in told.items()))
     else:

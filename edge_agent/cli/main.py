@@ -21,9 +21,19 @@ COMMANDS = {
     "tare": ("command", "set a container on a shelf aside"),
     "zero": ("command", "correct the zero of an empty shelf"),
     "count": ("command", "tell how many pieces lie on a shelf"),
+    "alarms": ("alarms", "which alarms stand, and what to do"),
+    "acknowledge": ("alarm_command", "say that an alarm was seen"),
+    "silence": ("alarm_command", "turn an alarm's sound off for a while"),
+    "shelve": ("alarm_command", "set an alarm aside, with an end"),
+    "unshelve": ("alarm_command", "bring a shelved alarm back before its end"),
+    "out-of-service": ("alarm_command", "take an alarm out of service, with a reason"),
+    "in-service": ("alarm_command", "put an alarm back in service"),
+    "correct": ("alarm_command", "say what was done about an alarm"),
     "calibrate": ("scale_calibrate", "calibrate a scale with known weights, step by step"),
     "scale": ("scale", "look at a scale: live weight, or what it can and cannot do"),
     "history": ("history", "readings of a channel, as CSV"),
+    "report": ("report", "what an inspector reads: temperatures, excursions, alarms, what was done"),
+    "record": ("record", "whether the inspector's record is still what was written"),
     "bench": ("bench", "measure this machine: readings, commits and messages per second"),
 }
 
@@ -33,6 +43,7 @@ examples:
   edge-agent run --config config/simulated.toml
   edge-agent tare shelf-1 --config /etc/edge-agent/edge-agent.toml
   edge-agent history cold-room/temperature --since 2026-11-01 > november.csv
+  edge-agent report haccp --from 2026-11-01 --to 2026-11-30 --html --out november.html
   edge-agent replay config/replay/saveris.toml --trace saveris_values.csv.gz --out -
 
 exit codes:

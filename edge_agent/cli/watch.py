@@ -280,6 +280,8 @@ def in_short(body: Mapping[str, Any]) -> str:
     'net_g bad (checksum)'
     >>> in_short({"stream": "alarm", "state": "unacknowledged", "message": "The card is full"})
     'unacknowledged: The card is full'
+    >>> in_short({"stream": "record", "kind": "interval", "line": 812})
+    'interval, line 812'
     """
     match body.get("stream"):
         case Stream.TELEMETRY:
@@ -291,6 +293,8 @@ def in_short(body: Mapping[str, Any]) -> str:
             said = f"{body.get('kind')} {body.get('delta_g')} g"
         case Stream.ALARM | Stream.ALARMLOG:
             said = f"{body.get('state')}: {body.get('message')}"
+        case Stream.RECORD:
+            said = f"{body.get('kind')}, line {body.get('line')}"
         case Stream.RSP:
             said = f"{body.get('code')} {body.get('message', '')}".rstrip()
         case Stream.STATUS:

@@ -289,6 +289,14 @@ def lgpio_factory(chip: int) -> Any:
             except lgpio.error as error:
                 raise OSError(errno.EIO, str(error), repr(self)) from error
 
+        def _set_state(self, value: Any) -> None:
+            with _as_os_error(lgpio.error, repr(self)):
+                super()._set_state(value)
+
+        def _set_frequency(self, value: Any) -> None:
+            with _as_os_error(lgpio.error, repr(self)):
+                super()._set_frequency(value)
+
     class Factory(LGPIOFactory):  # type: ignore[misc]
         def pin(self, name: Any) -> Any:
             """Fails when another process, or the kernel, has the line."""

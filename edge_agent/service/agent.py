@@ -20,6 +20,7 @@ from edge_agent.decide import (
     decide,
 )
 from edge_agent.decide.memory import changed_rows, kept_with, mirrored_rows, pressing_rows, to_rows
+from edge_agent.domain.annunciation import Press
 from edge_agent.domain.command import Command, CommandResult, ResultCode
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Message, Stream
@@ -76,10 +77,20 @@ class Agent:
         else:
             self.unanswered += 1
 
-    def cycle(self, samples: Sequence[Sample], now: Instant, conditions: Iterable[Condition] = ()) -> Decision:
-        """One gather-decide-apply. What is critical is on the disk when this returns, if the disk takes it."""
+    def cycle(
+        self,
+        samples: Sequence[Sample],
+        now: Instant,
+        conditions: Iterable[Condition] = (),
+        presses: Sequence[Press] = (),
+    ) -> Decision:
+        """One gather-decide-apply. What is critical is on the disk when this returns, if the disk takes it.
+
+        Light and sound come first: no card makes a warning wait (docs/decisions/010-warn-before-the-commit.md).
+        """
         commands, refused = self._commands(now)
-        decision = decide(self.memory, self._plan, Gathered(now, samples, commands, list(conditions)))
+        decision = decide(self.memory, self._plan, Gathered(now, samples, commands, list(conditions), presses))
+        self._panel.show(decision.annunciation)
         before, self.memory = self.memory, decision.memory
         answers = [*decision.results, *(self._do(request, now) for request in decision.requests)]
         rows = pressing_rows(self._kept, self.memory, {event.shelf for event in decision.events})
@@ -93,9 +104,7 @@ class Agent:
             answers,
             urgent=decision.is_critical or bool(refused or answers),
         )
-        due_ms = self._keeper.due_mono_ms()
-        if due_ms is not None and now.mono_ms >= due_ms:
-            self._keeper.commit(now, to_rows(self.memory))
+        self._keeper.commit_if_due(now, self._everything)
         self._mirror(mirrored)
         self.cycles += 1
         return decision
@@ -109,7 +118,10 @@ class Agent:
     def flush(self, now: Instant) -> bool:
         """Commit all that waits, now."""
         self._keeper.add(now, rows=self.lasting_rows())
-        return self._keeper.commit(now, to_rows(self.memory))
+        return self._keeper.commit(now, self._everything)
+
+    def _everything(self) -> dict[str, bytes]:
+        return to_rows(self.memory)
 
     def _commands(self, now: Instant) -> tuple[list[Command], list[CommandResult]]:
         """What the inbox holds for this cycle, and answers to what never got into it."""
@@ -154,7 +166,7 @@ class Agent:
         match request:
             case Identify(command, seconds):
                 has_light = self._panel.identify(seconds)
-                where = "its light blinks" if has_light else "it has no light (panel.identify_led_pin is not set)"
+                where = "its light blinks" if has_light else "it has no light (no pin for one in [panel])"
                 self._log_identify(where, now)
                 return CommandResult(command, ResultCode.DONE, now, where)
             case Reload(command):
@@ -206,3 +218,4 @@ def _messages(decision: Decision) -> Iterable[Message]:
     for transition in decision.transitions:
         yield messages.alarm(transition.alarm)
         yield messages.alarmlog(transition)
+    yield from map(messages.record, decision.records)

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Protocol
 
 from edge_agent import __version__
+from edge_agent.alerts.settings import FoodSettings, PlaceSettings, food_limit
 from edge_agent.config import Settings
 from edge_agent.decide import Calibrated, Memory, Plan, SensorPlan
+from edge_agent.decide.alarms import record_lines
 from edge_agent.decide.memory import changed_rows, forgotten_rows, from_rows
 from edge_agent.domain.command import Verb
 from edge_agent.domain.instant import Instant
@@ -20,9 +22,10 @@ from edge_agent.domain.quantity import QUANTITIES
 from edge_agent.drivers.seam import Board
 from edge_agent.drivers.table import driver
 from edge_agent.mqtt import messages, publisher
-from edge_agent.mqtt.messages import Identity, PointDescription, ShelfDescription
+from edge_agent.mqtt.messages import Identity, PlaceDescription, PointDescription, ShelfDescription
 from edge_agent.mqtt.publisher import Publisher
 from edge_agent.mqtt.wire import Incoming
+from edge_agent.service import record
 from edge_agent.service.agent import Agent
 from edge_agent.service.clockwatch import ClockWatch
 from edge_agent.service.keeper import Keeper, no_refuge
@@ -151,12 +154,13 @@ def _build(
     if lock is not None and files.refuge is not None:
         lock.hold(files.refuge.directory)  # a hand kept on the card would keep it from being mounted anew
     settings = replace(settings, shelves=files.shelves)
-    memory = remembered(store, settings_file, {shelf.name for shelf in settings.shelves})
+    record.follow(store, settings_file)
+    memory = remembered(store, settings_file, *_names(settings))
     identity = Identity(settings.node.site, settings.node.name, store.epoch)
     connection = make_connection(identity, watch)
     batch_s = settings.storage.batch_s
     publisher = Publisher(store, connection, identity, settings.mqtt, live_windows(settings, batch_s))
-    panel = open_panel(settings.panel.identify_led_pin, board)
+    panel = open_panel(settings.panel, settings.node.name, board, watch.now)
     closing.append(panel.close)
     take_refuge = while_it_runs(settings, store) if files.refuge is None else no_refuge
     keeper = Keeper(store, batch_s, partial(_reconnect, settings_file, lock), take_refuge)
@@ -205,14 +209,16 @@ def corrupt_files(directory: Path) -> tuple[str, ...]:
     return tuple(sorted(found.name for found in directory.glob(CORRUPT) if not found.name.endswith(("-wal", "-shm"))))
 
 
-def remembered(store: Store, settings_file: SettingsFile, shelves: Collection[str]) -> Memory:
-    """The memory of the last cycle that was committed, of these shelves; tare and zero from the mirror where the file
-    is new.
+def remembered(
+    store: Store, settings_file: SettingsFile, shelves: Collection[str], places: Collection[str]
+) -> Memory:  # fmt: skip
+    """The memory of the last cycle that was committed, of these shelves and places; tare and zero from the mirror
+    where the file is new.
 
     A row that cannot be read is left out, loudly: a shelf without its tare is better than no agent.
     """
     found = dict(settings_file.mirrored()) | store.memory()
-    gone = forgotten_rows(found, shelves)
+    gone = forgotten_rows(found, shelves, places)
     rows: dict[str, bytes] = {}
     for key, value in found.items():
         if key in gone:
@@ -226,17 +232,30 @@ def remembered(store: Store, settings_file: SettingsFile, shelves: Collection[st
     return from_rows(rows)
 
 
+def _names(settings: Settings) -> tuple[set[str], set[str]]:
+    """Of the shelves and of the places."""
+    return {shelf.name for shelf in settings.shelves}, {place.name for place in settings.places}
+
+
 def plan_of(settings: Settings, *, is_recording: bool) -> Plan:
     return Plan(
         sensors={
             sensor.name: SensorPlan(
                 interval_s=None if is_recording else sensor.interval_s,
                 report_s=0.0 if is_recording else sensor.report_s,
+                place=sensor.place,
+                driver=sensor.driver,
+                correction_c=sensor.correction_c,
+                calibrated_on=sensor.calibrated_on,
+                certificate=sensor.certificate,
             )
             for sensor in settings.sensors
         },
         shelves=settings.shelves,
         products={product.gtin: product for product in settings.products},
+        places=settings.places,
+        food=settings.food,
+        alarms=settings.alarms,
     )
 
 
@@ -274,7 +293,23 @@ def meta_message(settings: Settings, now: Instant, batch_s: float) -> Message:
         version=__version__,
         points=points,
         shelves=[ShelfDescription(s.name, s.product, s.capacity_g) for s in settings.shelves],
+        places=[_described(place, settings.food) for place in settings.places],
         verbs=[verb.value for verb in Verb],
+    )
+
+
+def _described(place: PlaceSettings, food: FoodSettings) -> PlaceDescription:
+    law = food_limit(place, food)
+    return PlaceDescription(
+        place.name,
+        place.kind.value,
+        (*place.sensors, *place.core),
+        place.low_c,
+        place.high_c,
+        place.critical_low_c,
+        place.critical_high_c,
+        food_limit_c=None if law is None else law.limit_c,
+        basis="" if law is None else law.source,
     )
 
 
@@ -301,9 +336,10 @@ def tell_leftovers(parts: Parts, now: Instant) -> None:
     """End what belongs to a sensor or a shelf that is configured no more, or it stands at the broker for ever."""
     agent, settings = parts.agent, parts.settings
     sensors, shelves = ({named.name for named in found} for found in (settings.sensors, settings.shelves))
-    transitions = orphaned_alarms(agent.memory.alarms, sensors, shelves, now)
+    places = {place.name for place in settings.places}
+    transitions = orphaned_alarms(agent.memory.alarms, sensors, shelves, now, places)
     stocks = orphaned_stock(_told_shelves(parts.store), shelves, now)
-    forgotten = forgotten_rows(parts.store.memory(), shelves)
+    forgotten = forgotten_rows(parts.store.memory(), shelves, places)
     if not (transitions or stocks or forgotten):
         return
     for transition in transitions:
@@ -315,6 +351,7 @@ def tell_leftovers(parts: Parts, now: Instant) -> None:
     ended = {transition.alarm.name: transition.alarm for transition in transitions}
     before, agent.memory = agent.memory, replace(agent.memory, alarms={**agent.memory.alarms, **ended})
     told = [message for found in transitions for message in (messages.alarm(found.alarm), messages.alarmlog(found))]
+    told += map(messages.record, record_lines(transitions))
     rows = changed_rows(before, agent.memory) | forgotten
     parts.keeper.add(now, messages=[*told, *map(messages.stock, stocks)], rows=rows, urgent=True)
 

@@ -15,6 +15,7 @@ from edge_agent.mqtt import messages
 from edge_agent.mqtt.messages import Health, PointHealth, StreamHealth
 from edge_agent.service import vitals
 from edge_agent.service.build import Parts
+from edge_agent.service.machine import power
 from edge_agent.storage.errors import StorageError, StorageFull
 
 
@@ -36,6 +37,7 @@ def health_message(parts: Parts, now: Instant, started: Instant, expiry_s: int) 
         database_mb = stats.file_bytes / 1e6
     except StorageError:
         outbox, database_mb = {}, None
+    is_under_voltage, is_throttled = power(parts, now)
     state = Health(
         uptime_s=started.age_s(now),
         clock=now.clock.value,
@@ -45,6 +47,8 @@ def health_message(parts: Parts, now: Instant, started: Instant, expiry_s: int) 
         database_mb=database_mb,
         rss_mb=vitals.rss_mb(),
         cpu_c=vitals.cpu_c(),
+        is_throttled=is_throttled,
+        is_under_voltage=is_under_voltage,
         command_path=parts.connection.command_path,
         faults=[
             *map(_sentence, standing),
@@ -109,7 +113,7 @@ def _point(found: SensorHealth, now: Instant) -> PointHealth:
     return PointHealth(found.good / tried if tried else None, last_good_s, found.fault)
 
 
-def conditions(parts: Parts, overflowed: int) -> Iterator[Condition]:
+def conditions(parts: Parts) -> Iterator[Condition]:
     """Facts about the agent itself, in every cycle."""
     if not parts.keeper.has_moved:  # else whoever begins anew there knows whether it is a card
         yield _storage(parts)
@@ -130,15 +134,6 @@ def conditions(parts: Parts, overflowed: int) -> Iterator[Condition]:
         "The broker refuses messages; they are kept",
         "Check the broker's access rules for this node",
         "; ".join(f"{found.topic}: {found.reason}" for found in refused[:3]),
-    )
-    lost = overflowed + parts.keeper.samples_lost + parts.keeper.messages_lost
-    yield Condition(
-        "data-lost",
-        lost > 0,
-        Priority.HIGH,
-        "Readings were lost because nothing could be written for too long",
-        "See the alarm about the card",
-        f"{lost} since the start" if lost else "",
     )
     failure = parts.reload_failure
     yield Condition(

@@ -19,6 +19,7 @@ RETRY_S = 5.0
 REFUGE_AFTER_S = 60.0  # a card that took nothing for so long may never take anything again
 
 
+Rows = Callable[[], Mapping[str, bytes]]
 # A store in RAM in place of the card's; None while there is none, or no need: ``is_pressed`` says that RAM fills up.
 TakeRefuge = Callable[[StorageError, Instant, bool], Store | None]
 
@@ -92,12 +93,12 @@ class Keeper:
             return 0
         return None if self._oldest_mono_ms is None else self._oldest_mono_ms + self._batch_ms
 
-    def commit_if_due(self, now: Instant, everything: Mapping[str, bytes]) -> bool:
-        """True when something was committed. ``everything``: the whole lasting memory, for a new file."""
+    def commit_if_due(self, now: Instant, everything: Rows) -> bool:
+        """True when something was committed. ``everything``: the whole lasting memory, asked for by a new file only."""
         due = self.due_mono_ms()
         return due is not None and now.mono_ms >= due and self.commit(now, everything)
 
-    def commit(self, now: Instant, everything: Mapping[str, bytes]) -> bool:
+    def commit(self, now: Instant, everything: Rows) -> bool:
         """Try to commit all that waits. Never raises for the disk's faults: what it could not take, waits on."""
         try:
             self._mend_connections(now, everything)
@@ -127,7 +128,7 @@ class Keeper:
         for store in self._successors:
             store.close()
 
-    def _mend_connections(self, now: Instant, everything: Mapping[str, bytes]) -> None:
+    def _mend_connections(self, now: Instant, everything: Rows) -> None:
         """Before a retry: connections that have outlived their mount would go on failing for ever."""
         if self.fault is None or isinstance(self.fault, StorageFull | StorageBusy | StorageCorrupt):
             return
@@ -137,7 +138,7 @@ class Keeper:
             log.warning("storage: what waited goes to another file now")
             self._store = found
             self._successors.append(found)
-            self._rows = {**everything, **self._rows}
+            self._rows = {**everything(), **self._rows}
 
     def _reconnected(self, fault: StorageError, now: Instant) -> Store:
         """Raises StorageError while there is nothing to go on with."""
@@ -179,14 +180,14 @@ class Keeper:
         self._results.clear()
         self._urgent = False
 
-    def _start_anew(self, now: Instant, everything: Mapping[str, bytes]) -> None:
+    def _start_anew(self, now: Instant, everything: Rows) -> None:
         try:
             aside = self._store.quarantine(now)
         except StorageError as error:
             log.error("storage: could not set the corrupt file aside: %s", error)
             return
         log.error("storage: the corrupt file is kept as %s; going on with a new one", aside)
-        self._rows = {**everything, **self._rows}
+        self._rows = {**everything(), **self._rows}
         self._retry_mono_ms = now.mono_ms
 
     def _failed(self, error: StorageError, now: Instant) -> None:

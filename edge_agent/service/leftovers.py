@@ -1,40 +1,49 @@
 """What an earlier configuration left standing at the broker: alarms of sensors, stock of shelves that are no more."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 
+from edge_agent.alerts import life
 from edge_agent.domain.alarm import Alarm, AlarmState, AlarmTransition
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.reading import Quality
 from edge_agent.domain.stock import Balance, StockState
 
-SENSOR_ALARM = "sensor-"  # and the sensor: the names that alerts/sensor_fault.py gives
+SENSOR_ALARMS = ("sensor-", "doubt-")  # and the sensor: alerts/sensor_fault.py, alerts/sensor_doubt.py
 SHELF_ALARMS = ("scale-", "cal-")  # and the shelf: decide/shelves.py, service/scales.py
 NOT_CONFIGURED = "not-configured"  # fault code of a shelf that the configuration does not name any more
 
 
 def orphaned_alarms(
-    alarms: Mapping[str, Alarm], sensors: Collection[str], shelves: Collection[str], now: Instant
+    alarms: Mapping[str, Alarm],
+    sensors: Collection[str],
+    shelves: Collection[str],
+    now: Instant,
+    places: Collection[str] = (),
 ) -> list[AlarmTransition]:
-    """Back to normal: nobody observes their sensor or shelf any more, so nothing else would ever end them."""
+    """Back to normal: nobody observes their sensor, shelf or place any more, so nothing else would ever end them."""
     return [
-        AlarmTransition(alarm.state, replace(alarm, state=AlarmState.NORMAL, at=now, evidence=f"{gone} any more"))
+        life.ended(alarm, now, f"{gone} any more")
         for name, alarm in alarms.items()
-        if alarm.state is not AlarmState.NORMAL and (gone := _gone(name, sensors, shelves))
+        if alarm.state is not AlarmState.NORMAL
+        and (gone := _gone(name, sensors, shelves) or _place_gone(alarm, places))
     ]
 
 
 def _gone(alarm: str, sensors: Collection[str], shelves: Collection[str]) -> str:
     """
-    >>> _gone("cal-old", [], ["new"]), _gone("sensor-a", ["a"], []), _gone("storage", [], [])
-    ('the shelf is not configured', '', '')
+    >>> _gone("cal-old", [], ["new"]), _gone("sensor-a", ["a"], []), _gone("doubt-b", ["a"], [])
+    ('the shelf is not configured', '', 'the sensor is not configured')
+    >>> _gone("storage", [], [])
+    ''
     """
-    if alarm.startswith(SENSOR_ALARM) and alarm.removeprefix(SENSOR_ALARM) not in sensors:
-        return "the sensor is not configured"
-    for prefix in SHELF_ALARMS:
-        if alarm.startswith(prefix) and alarm.removeprefix(prefix) not in shelves:
-            return "the shelf is not configured"
+    for prefixes, known, what in ((SENSOR_ALARMS, sensors, "sensor"), (SHELF_ALARMS, shelves, "shelf")):
+        if any(alarm.startswith(prefix) and alarm.removeprefix(prefix) not in known for prefix in prefixes):
+            return f"the {what} is not configured"
     return ""
+
+
+def _place_gone(alarm: Alarm, places: Collection[str]) -> str:
+    return "the place is not configured" if alarm.place and alarm.place not in places else ""
 
 
 def orphaned_stock(topics: Iterable[str], shelves: Collection[str], now: Instant) -> list[StockState]:

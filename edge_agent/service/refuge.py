@@ -16,6 +16,7 @@ from pathlib import Path
 from edge_agent.config import Settings
 from edge_agent.decide.memory import from_rows
 from edge_agent.domain.instant import Instant
+from edge_agent.domain.message import Stream
 from edge_agent.service.keeper import TakeRefuge
 from edge_agent.service.lock import refuse_if_held
 from edge_agent.service.notify import notify
@@ -61,7 +62,8 @@ class Refuge:
         """After the agent was stopped: remove it, unless it holds what nobody else has."""
         file = self.directory / inbox.FILE_NAME
         try:
-            waiting = sum(found.pending for found in Archive.open(self.directory).stats().streams.values())
+            streams = Archive.open(self.directory).stats().streams
+            waiting = sum(found.pending for found in streams.values()) + streams[Stream.RECORD].rows
             is_known = _scales(file) == _scales(self.instead_of / inbox.FILE_NAME)
         except StorageError as error:
             log.warning("storage: %s stays: %s", self.directory, error)

@@ -10,12 +10,15 @@ from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Message, Stream
 from edge_agent.domain.reading import Sample
 from edge_agent.drivers.seam import Moment
+from edge_agent.mqtt import messages
 from edge_agent.mqtt.commands import Ignored, parse
-from edge_agent.service import scales
+from edge_agent.service import record, scales
 from edge_agent.service.build import Parts, tell_leftovers, tell_meta
 from edge_agent.service.burst import Burst
 from edge_agent.service.health import conditions, health_message, health_row
+from edge_agent.service.machine import MachineWatch
 from edge_agent.service.notify import notify, watchdog_s
+from edge_agent.service.panel import Panel, PanelThread
 from edge_agent.service.polling import Polled
 from edge_agent.service.publishing import PublisherThread
 from edge_agent.service.timetable import Timetable
@@ -33,6 +36,10 @@ STOP_DRAIN_S = 2.0
 STOP_CONNECTION_S = 1.0
 PUBLISHER_STALE_S = 60.0  # without a completed step: the watchdog is not fed any more
 SAMPLE_STALE_S = 30.0  # and two of the longest intervals: without a sample, good or bad
+STUCK_S = 20.0  # and three cycles: without one, the panel shows a fault of the agent
+STUCK_CYCLES = 3
+NOTICE_STOP_S = 0.25  # while the cycle waits for the button rather than for the stop
+AFTER_READING = 0.5  # of a cycle: a bus of many sensors has been read by then, also on a busy machine
 
 OnCycle = Callable[[Decision, Instant], None]
 
@@ -49,8 +56,10 @@ class Routine:
         self._looked_for_card_ms = self._started.mono_ms
         self._has_more_to_keep = False
         self._told_health: Message | None = None
+        self._machine = MachineWatch(parts, self._started)
         self._timetable = Timetable()
         self._timetable.daily("nightly", 3, 10, self._nightly)
+        self._timetable.daily("digest", 0, 5, self._tell_digest)
         self._busy = Burst("commands answered busy, because too many came at once")
         self._unheard = Burst("commands lost without an answer, because too many came at once")
         tell_leftovers(parts, self._started)
@@ -66,7 +75,9 @@ class Routine:
             else:
                 parts.agent.receive(command)
         due = scales.conditions(parts.settings.shelves, parts.calibrations, now)
-        decision = parts.agent.cycle(samples, now, (*conditions(parts, self._overflowed()), *due))
+        own = (*conditions(parts), *self._machine.conditions(now, self._overflowed()))
+        found = (*own, *due, *parts.panel.conditions(now))
+        decision = parts.agent.cycle(samples, now, found, parts.panel.take_presses())
         self._busy.look(parts.agent.turned_away)
         self._unheard.look(parts.agent.unanswered + parts.connection.unheard)
         if parts.keeper.fault is None and parts.store.epoch != parts.identity.epoch:
@@ -112,6 +123,9 @@ class Routine:
             except StorageError as error:
                 log.error("clock: earlier rows could not be corrected: %s", error)
             log.warning("clock: synchronised; the rows of this boot are dated %+.3f s", news.step_ms / 1000)
+        line = record.clock_line(news, parts.watch.now())
+        if line is not None:
+            parts.keeper.add(line.at, messages=[messages.record(line)])
 
     def _tell_health(self, now: Instant) -> None:
         parts = self._parts
@@ -138,6 +152,9 @@ class Routine:
             log.warning("storage: %d rows went before they were sent: %s", report.dropped, dict(report.removed))
         self._has_more_to_keep = report.more
 
+    def _tell_digest(self, now: Instant) -> None:
+        record.tell_digest(self._parts.keeper, self._parts.store, self._parts.settings_file, now)
+
     def _nightly(self, now: Instant) -> None:
         try:
             stats = self._parts.store.stats()
@@ -160,8 +177,12 @@ def run_live(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = Non
     publishing = PublisherThread(parts.publisher, parts.watch.now)
     parts.connection.start(publishing.wake)
     publishing.start()
-    progress = _Progress(parts, publishing)
-    next_at = parts.watch.now().mono_ms
+    panel = PanelThread(parts.panel, parts.watch.now, STUCK_S + STUCK_CYCLES * cycle_s)
+    panel.start()
+    parts.panel.lamp_test()
+    progress = _Progress(parts, publishing, panel)
+    # Sensors are read on a grid that begins now, and cycles come between: what was read late waits for no second one.
+    next_at = parts.watch.now().mono_ms - round(1000 * cycle_s * (1 - AFTER_READING))
     try:
         while not stop.is_set() and not parts.agent.reload_asked:
             routine.look_at_the_clock()
@@ -174,10 +195,11 @@ def run_live(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = Non
             progress.after_cycle(now, has_sampled=bool(samples))
             if on_cycle is not None:
                 on_cycle(decision, now)
-            next_at += round(1000 * cycle_s)
+            if next_at <= now.mono_ms:  # else somebody pressed the button
+                next_at += round(1000 * cycle_s)
             if next_at < now.mono_ms:
                 next_at = now.mono_ms  # the machine was held up: go on from here
-            stop.wait((next_at - now.mono_ms) / 1000)
+            _wait(parts.panel, stop, parts.watch.now, next_at)
     finally:
         notify("STOPPING=1")
         if not stop_workers(workers, STOP_WORKERS_S):
@@ -193,11 +215,23 @@ def run_live(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = Non
     _require_all_kept(parts)
 
 
+def _wait(panel: Panel, stop: threading.Event, now: Callable[[], Instant], until_ms: int) -> None:
+    """Until it is time, or ``stop`` is set, or somebody presses the button."""
+    while not (stop.is_set() or panel.pressed.is_set()):
+        left_s = (until_ms - now().mono_ms) / 1000
+        if left_s <= 0:
+            return
+        if panel.has_button:
+            panel.pressed.wait(min(left_s, NOTICE_STOP_S))
+        else:
+            stop.wait(left_s)
+
+
 class _Progress:
     """The watchdog's proof of work: sampling, committing and sending were tried lately. Not a timer."""
 
-    def __init__(self, parts: Parts, publishing: PublisherThread) -> None:
-        self._parts, self._publishing = parts, publishing
+    def __init__(self, parts: Parts, publishing: PublisherThread, panel: PanelThread) -> None:
+        self._parts, self._publishing, self._panel = parts, publishing, panel
         slowest_s = max((polled.interval_s or 0.0 for polled in parts.polled), default=0.0)
         self._sample_stale_s = SAMPLE_STALE_S + 2 * slowest_s
         self._sampled: Instant = parts.watch.now()
@@ -209,6 +243,8 @@ class _Progress:
         """Tell systemd, when there is something to tell. Raises RuntimeError when a thread died of a bug."""
         if not self._publishing.is_alive() or not self._parts.connection.is_running:
             raise RuntimeError("a thread of the publisher died: its traceback stands above")
+        if not self._panel.is_alive():
+            raise RuntimeError("the panel's thread died: its traceback stands above")
         if has_sampled or not self._parts.polled:
             self._sampled = now
         if not self._is_ready and (has_sampled or self._parts.keeper.commits):
@@ -266,6 +302,7 @@ def _keep_marks(parts: Parts) -> None:
 def run_stepped(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = None, pace: float = 0.0) -> None:
     """The whole agent in one thread on the board's clock; ``pace`` > 0 goes at most so many times real time."""
     routine = Routine(parts)
+    parts.panel.lamp_test()
     parts.connection.start(lambda: None)
     began_s, began_mono_s = time.monotonic(), parts.board.clock.monotonic_s()
     cycle_ms = round(1000 * parts.settings.agent.cycle_s)
@@ -281,11 +318,12 @@ def run_stepped(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = 
             routine.look_at_the_clock()
             at = parts.watch.now()
             waiting += [polled.take(at) for polled in due]
-            if next_read_ms is not None and next_read_ms < next_cycle_ms:
+            if next_read_ms is not None and next_read_ms < next_cycle_ms and not parts.panel.pressed.is_set():
                 continue  # as in real time, one cycle takes what comes in meanwhile
             next_cycle_ms = at.mono_ms + cycle_ms
             decision = routine.cycle(waiting)
             waiting.clear()
+            parts.panel.play(parts.watch.now())
             _send_all(parts)
             if on_cycle is not None:
                 on_cycle(decision, parts.watch.now())
@@ -328,7 +366,6 @@ def _recorded_steps(parts: Parts, moments: Iterator[Moment]) -> Iterator[Step]:
 
 
 def _scheduled_steps(parts: Parts) -> Iterator[Step]:
-    clock = parts.board.clock
     start_ms = parts.watch.now().mono_ms
     due_ms = {polled.name: start_ms for polled in parts.polled}
     while True:
@@ -342,7 +379,15 @@ def _scheduled_steps(parts: Parts) -> Iterator[Step]:
         commit_ms = parts.keeper.due_mono_ms()
         if commit_ms is not None:
             wanted.append(commit_ms)
-        clock.sleep(max(1, min(wanted) - parts.watch.now().mono_ms) / 1000)
+        _let_pass(parts, max(min(wanted), parts.watch.now().mono_ms + 1))
+
+
+def _let_pass(parts: Parts, until_ms: int) -> None:
+    """Move the simulated clock there, and play the panel on the way; a press of its button ends it sooner."""
+    while (now_ms := parts.watch.now().mono_ms) < until_ms and not parts.panel.pressed.is_set():
+        next_ms = parts.panel.play(parts.watch.now())
+        wanted_ms = until_ms if next_ms is None else min(until_ms, max(next_ms, now_ms + 1))
+        parts.board.clock.sleep((wanted_ms - now_ms) / 1000)
 
 
 def _send_all(parts: Parts) -> None:

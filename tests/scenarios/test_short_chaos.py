@@ -77,6 +77,11 @@ def test_a_hung_chip_is_told_and_the_other_buses_go_on():
     assert figures["chip hung: samples the other buses lost"] == 0
 
 
+def test_with_everything_down_the_panel_warns_and_the_card_has_it_later():
+    figures = chaos("alarms")
+    assert figures["everything down: pulses of its burst"] == 5
+
+
 def test_an_act_that_does_not_exist_is_refused_by_name():
     done = subprocess.run(
         [CHAOS, "clock", "--only", "teapot"],

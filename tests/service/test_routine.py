@@ -188,6 +188,14 @@ def test_alarms_end_with_their_shelf(name):
     assert not orphaned_alarms(standing, set(), {"old"}, at(9))
 
 
+def test_alarms_end_with_their_place_whatever_their_state():
+    standing = replace(alarm("cellar-dry", AlarmState.SHELVED), place="cellar", shelved_until=at(500))
+    (transition,) = orphaned_alarms({standing.name: standing}, set(), set(), at(9), {"cold-room"})
+    assert (transition.alarm.state, transition.alarm.shelved_until) == (AlarmState.NORMAL, None)
+    assert transition.alarm.evidence == "the place is not configured any more"
+    assert not orphaned_alarms({standing.name: standing}, set(), set(), at(9), {"cellar"})
+
+
 def test_of_a_shelf_that_is_no_more_nothing_is_known():
     (stock,) = orphaned_stock(["stock/old", "stock/new"], {"new"}, at(9))
     assert (stock.shelf, stock.gross_g, stock.balance.net_g, stock.fault) == ("old", None, None, NOT_CONFIGURED)
