@@ -10,7 +10,12 @@
   scripts/bench weighing-cost        what eight load cells at 10 samples/s cost the processor
   scripts/bench weighing-wear        bytes that busy shelves cost the card, beside their readings
   scripts/bench weighing-latency     from a step on a scale to its event at the broker
+  scripts/bench record               a year of the inspector's record: report, chain, a tampered line
   scripts/bench weighing-kill        the agent killed around movements; then the ledger is what lies on the shelves
+  scripts/bench alarms --days 10     four simulated zones with planted faults, 90 days; a judge who knows the truth
+  scripts/bench alarm-latency        from a condition to the light, from a press to the light: a hundred times
+  scripts/bench coldstore            a real cold store: episodes, false alarms, defrosts, against the raw recording
+  scripts/bench fridge-door          a real refrigerator at 1 Hz: its door, against the raw recording
 
 Run it on the disk that is to be measured: files go into a directory below --directory (default: the current one),
 which must not be in memory. Exit code: 0 every goal met; 1 a goal missed; 2 usage; 3 something could not be measured;
@@ -31,7 +36,8 @@ from chaos_parts.figures import EXIT_IMPOSSIBLE, Figure, exit_code, show
 
 SHORT = ("storage", "ready", "drain", "replay", "latency")
 WEIGHING = ("weighing", "hive", "weighing-cost", "weighing-wear", "weighing-latency", "weighing-kill")
-PARTS = ("storage", "wear", "lean", "ready", "drain", "replay", "latency", "climate", *WEIGHING)
+ALARMS = ("alarms", "alarm-latency", "coldstore", "fridge-door")
+PARTS = ("storage", "wear", "lean", "ready", "drain", "replay", "latency", "climate", *WEIGHING, *ALARMS, "record")
 ONE_RUN = ("wear", "lean")  # asked for together, they are measured together
 
 
@@ -80,16 +86,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--times", type=int, metavar="N", help="replay: medians of so many (default: 3); weighing-kill: movements (500)"
     )
-    parser.add_argument("--only", metavar="WORD", help="climate: the recordings with that word in their name")
+    parser.add_argument("--only", metavar="WORD", help="climate, coldstore: recordings with that word in their name")
     parser.add_argument("--quick", action="store_true", help="weighing: six half days")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="weighing: another world (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="weighing, alarms: another world (1)")
+    parser.add_argument("--days", type=_days, default=90.0, metavar="D", help="alarms: so many (default: %(default)g)")
     parser.add_argument("--seeds", type=_seeds, metavar="N,N,...", help="weighing: several worlds, judged together")
     parser.add_argument("--shelf", type=int, metavar="N", help="weighing: this one alone")
     parser.add_argument("--restarts", action="store_true", help="weighing: with power cuts")
     parser.add_argument("--act", choices=("losses",), help="weighing: leaks, drying, catch weight, temperature instead")
     parser.add_argument("--stages", action="store_true", help="weighing: what each stage is worth")
-    parser.add_argument("--plot", metavar="DIR", help="weighing, hive: draw there what was found (needs matplotlib)")
-    parser.add_argument("--directory", default=".", metavar="DIR", help="on the disk to be measured (default: here)")
+    parser.add_argument("--plot", metavar="DIR", help="draw there what was found (needs matplotlib)")
+    parser.add_argument(
+        "--directory", type=_directory, default=".", metavar="DIR", help="on the disk to be measured (default: here)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line: name, value, unit, goal")
     return parser
 
@@ -99,6 +108,19 @@ def _minutes(text: str) -> float:
     if minutes < 0.5:
         raise argparse.ArgumentTypeError(f"{text}: must be at least 0.5, or the start is all there is")
     return minutes
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not 4 <= days <= 366:
+        raise argparse.ArgumentTypeError(f"{text}: must be 4 to 366: in the first three nothing goes wrong")
+    return days
+
+
+def _directory(text: str) -> str:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: must be a directory that exists")
+    return text
 
 
 def _seeds(text: str) -> tuple[int, ...]:

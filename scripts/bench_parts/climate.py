@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from chaos_parts.children import CampaignError
 from chaos_parts.figures import Figure, skipped
 
 from edge_agent.config import load
@@ -159,9 +160,10 @@ def measure(args: argparse.Namespace, folder: Path, say: Callable[[str], None], 
     logging.getLogger("edge_agent").setLevel(logging.CRITICAL)  # the recordings' faults are told below, as figures
     data = data_folder()
     figures: list[Figure] = []
-    for recording in RECORDINGS:
-        if args.only and args.only not in recording.name:
-            continue
+    wanted = [recording for recording in RECORDINGS if not args.only or args.only in recording.name]
+    if not wanted:
+        raise CampaignError(f"--only {args.only}: none of {', '.join(recording.name for recording in RECORDINGS)}")
+    for recording in wanted:
         source = data / recording.file if data else None
         if source is None or not source.exists():
             say(

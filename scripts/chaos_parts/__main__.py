@@ -5,6 +5,7 @@
   scripts/chaos disk                 full, corrupt, read-only (needs root for its file systems)
   scripts/chaos clock                a wall clock that steps, and one that starts in 1970
   scripts/chaos drivers              chips unplugged, hung, wrong
+  scripts/chaos alarms               everything down at once: the light, the sound and the button (needs root)
   scripts/chaos all                  one after another
 
 Exit code: 0 every goal met; 1 a goal missed; 2 usage; 3 a campaign could not do its thing; 77 something had to be
@@ -20,7 +21,7 @@ from collections.abc import Sequence
 from chaos_parts.children import CampaignError
 from chaos_parts.figures import EXIT_IMPOSSIBLE, Figure, exit_code, show
 
-CAMPAIGNS = ("kill", "broker", "disk", "clock", "drivers")
+CAMPAIGNS = ("kill", "broker", "disk", "clock", "drivers", "alarms")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
