@@ -17,13 +17,6 @@ NOT_CERTIFIED = (
 )
 NO_CALIBRATION = "no calibration date known"
 _MOST_ROWS = 2000  # of one table: more is for the CSV
-_LIMIT_WORDS = {
-    "low_c": "low",
-    "high_c": "high",
-    "critical_low_c": "critical low",
-    "critical_high_c": "critical high",
-    "food_limit_c": "food limit",
-}
 STYLE = """
 :root{color-scheme:light}
 body{font:13px/1.4 system-ui,sans-serif;color:#111;background:#fff;max-width:1060px;margin:1.5em auto;padding:0 1em}
