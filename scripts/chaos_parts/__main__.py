@@ -6,6 +6,7 @@
   scripts/chaos clock                a wall clock that steps, and one that starts in 1970
   scripts/chaos drivers              chips unplugged, hung, wrong
   scripts/chaos alarms               everything down at once: the light, the sound and the button (needs root)
+  scripts/chaos install              an upgrade cut at any moment, and on a full card (needs root)
   scripts/chaos all                  one after another
 
 Exit code: 0 every goal met; 1 a goal missed; 2 usage; 3 a campaign could not do its thing; 77 something had to be
@@ -21,7 +22,7 @@ from collections.abc import Sequence
 from chaos_parts.children import CampaignError
 from chaos_parts.figures import EXIT_IMPOSSIBLE, Figure, exit_code, show
 
-CAMPAIGNS = ("kill", "broker", "disk", "clock", "drivers", "alarms")
+CAMPAIGNS = ("kill", "broker", "disk", "clock", "drivers", "alarms", "install")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,10 +51,14 @@ def _parser() -> argparse.ArgumentParser:
         prog="scripts/chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("campaign", choices=(*CAMPAIGNS, "all"))
-    parser.add_argument("--times", type=_whole, default=200, metavar="N", help="kill: so many kills (default: 200)")
+    parser.add_argument(
+        "--times", type=_whole, default=200, metavar="N", help="kill, install: so many kills (default: 200)"
+    )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="another one, other moments (default: 1)")
     parser.add_argument("--quick", action="store_true", help="shorter outages and fewer cases, for the tests")
-    parser.add_argument("--only", metavar="ACT", help="of broker, disk, clock, drivers: one act, such as `stopped`")
+    parser.add_argument(
+        "--only", metavar="ACT", help="of broker, disk, clock, drivers, install: one act, such as `stopped`"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line: name, value, unit, goal")
     return parser
 
