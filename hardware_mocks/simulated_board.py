@@ -33,6 +33,7 @@ from hardware_mocks.fitting import (
     refuse,
     without_a_chip,
 )
+from hardware_mocks.hands import Hands
 from hardware_mocks.people import DeliverySettings, ShelfStock, ShopSettings
 from hardware_mocks.rooms import Air, RoomSettings, air_of, humidity_pct
 from hardware_mocks.storeroom import FOREVER, ClimateSettings, HotSpellSettings, LoadSettings, Storeroom
@@ -106,6 +107,7 @@ class Settings:
     timezone: str = "UTC"  # of the shop's hours
     step_s: float = 1.0  # of the rooms' physics
     truth_file: str | None = None  # what really happened, one JSON object a line
+    hands_file: str | None = None  # what somebody puts on a shelf: see hardware_mocks/hands.py
     climate: ClimateSettings = field(default_factory=ClimateSettings)
     shop: ShopSettings = field(default_factory=ShopSettings)
     cell: CellSettings = field(default_factory=lambda: CellSettings(noise_g=0.5))
@@ -425,7 +427,7 @@ class SimulatedBoard(FittedBoard):
             fitting = self.fittings[sensor.name]
             if sensor.name in world.shelf_of:
                 shelf = world.shelf_of[sensor.name]
-                fitting.follow(self._weight(shelf, cells_of[shelf]))
+                fitting.follow(self._weight(shelf, sensor.name, cells_of[shelf]))
             elif sensor.driver == "contact":
                 fitting.follow(self._door(world.room_of[sensor.name]))
             elif sensor.name in world.room_of:
@@ -462,5 +464,12 @@ class SimulatedBoard(FittedBoard):
     def _door(self, room: str) -> Sense:
         return lambda mono_s: {"open": float(self.storeroom.is_door_open(room, self.world_s(mono_s)))}
 
-    def _weight(self, shelf: str, cells: int) -> Sense:
-        return lambda mono_s: {"weight": self.storeroom.platform_g(shelf, self.world_s(mono_s)) / cells}
+    def _weight(self, shelf: str, sensor: str, cells: int) -> Sense:
+        hands = Hands(Path(self._settings.hands_file)) if self._settings.hands_file else None
+
+        def sense(mono_s: float) -> Mapping[str, float]:
+            placed_g = None if hands is None else hands.grams(shelf, sensor, cells)
+            stock_g = self.storeroom.platform_g(shelf, self.world_s(mono_s))
+            return {"weight": stock_g / cells if placed_g is None else placed_g}
+
+        return sense

@@ -1,0 +1,1 @@
+"""What a person needs before the agent runs, and when it does not: find chips, configure, calibrate, examine."""

@@ -1,0 +1,75 @@
+"""The service as systemd has it, and the programme as it is installed."""
+
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from edge_agent import __version__
+from edge_agent.setup.finding import Finding, fail, ok, warn
+
+UNIT = "edge-agent.service"
+PROPERTIES = (
+    "LoadState", "UnitFileState", "ActiveState", "SubState", "Result", "NRestarts", "WatchdogUSec", "Type",
+)  # fmt: skip
+SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
+_PATIENCE_S = 10.0
+_MANY_RESTARTS = 3
+
+
+def version(model: Path = Path("/proc/device-tree/model")) -> Finding:
+    try:
+        machine = model.read_text("utf-8", errors="replace").strip("\x00 \n")
+    except OSError:
+        machine = platform.machine()
+    return ok("version", f"edge-agent {__version__}, Python {platform.python_version()}, {machine}")
+
+
+def models() -> Finding:
+    """This version has none; the runtime for them is an extra."""
+    runtime = next((name for name in ("ai_edge_litert", "tflite_runtime") if find_spec(name) is not None), None)
+    told = "no runtime for them" if runtime is None else f"their runtime, {runtime}, is there"
+    return ok("models", f"none installed yet ({told}): nothing in this version needs one")
+
+
+def unit(systemctl: str = "systemctl", booted: Path = SYSTEMD) -> Iterator[Finding]:
+    if not booted.exists():
+        yield ok("service", "no systemd runs here: the agent is started by hand (`edge-agent run`)")
+        return
+    command = [systemctl, "show", UNIT, f"--property={','.join(PROPERTIES)}"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        yield warn("service", f"systemd does not answer: {error}", "`systemctl status edge-agent` by hand")
+        return
+    yield from of_unit(dict(line.partition("=")[::2] for line in told.splitlines()))
+
+
+def of_unit(found: Mapping[str, str]) -> Iterator[Finding]:
+    """
+    >>> [each.words for each in of_unit({"LoadState": "not-found"})]
+    ['edge-agent.service is not installed']
+    """
+    if found.get("LoadState") != "loaded":
+        cure = "install the package (or deploy/install.sh); until then `edge-agent run` works by hand"
+        yield warn("service", f"{UNIT} is not installed", cure)
+        return
+    active, restarts = found.get("ActiveState", ""), int(found.get("NRestarts") or 0)
+    if active == "failed":
+        cure = "`journalctl -u edge-agent -e` has the reason in its last lines; then `systemctl restart edge-agent`"
+        yield fail("service", f"{UNIT} has failed: {found.get('Result', 'no reason told')}", cure)
+    elif active == "active":
+        yield ok("service", f"{UNIT} runs ({found.get('SubState')})")
+    else:
+        yield warn("service", f"{UNIT} does not run ({active})", "`sudo systemctl start edge-agent`")
+    if found.get("UnitFileState") not in ("enabled", "static", "generated"):
+        yield warn("service", f"{UNIT} does not start with the machine", "`sudo systemctl enable edge-agent`")
+    if restarts >= _MANY_RESTARTS:
+        words = f"{UNIT} was restarted {restarts} times since it was started by hand"
+        yield warn("service", words, "`journalctl -u edge-agent -p warning`")
+    watchdog = found.get("WatchdogUSec", "")
+    if watchdog in ("", "0", "infinity"):
+        yield warn("service", "no watchdog looks after the agent", "WatchdogSec= in the unit, as the package has it")
+    else:
+        yield ok("service", f"a watchdog looks after it ({watchdog})")
