@@ -1,4 +1,4 @@
-"""Act on an alarm, through the agent's inbox: the next cycle obeys and answers, and the record keeps who did it.
+"""Act on an alarm of the running agent: the next cycle obeys and answers, and the record keeps who did it.
 
 edge-agent acknowledge cold-room-door                     seen; "all" for every one that waits for it
 edge-agent silence all --minutes 10                       the sound only, 30 min at most
@@ -12,8 +12,8 @@ edge-agent correct cold-room-food-safety "Milk thrown away, door seal ordered"
 import argparse
 import getpass
 
-from edge_agent.cli.command import ask, tell
-from edge_agent.cli.common import add_config, add_json, add_state, settings, state_directory
+from edge_agent.cli.command import ask_agent, tell
+from edge_agent.cli.common import add_config, add_json, add_state
 from edge_agent.cli.exits import Exit
 
 
@@ -34,15 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
 
 def arguments(args: argparse.Namespace) -> dict[str, object]:
     asked = {key: getattr(args, key, None) for key in ("alarm", "minutes", "reason", "action")}
-    return {"who": args.who or _user()} | {key: value for key, value in asked.items() if value is not None}
+    return {"who": args.who or user_name()} | {key: value for key, value in asked.items() if value is not None}
 
 
 def run(args: argparse.Namespace) -> Exit:
-    directory = state_directory(settings(args.config), args.state)
-    return tell(ask(directory, args.command, arguments(args)), as_json=args.json, in_words=True)
+    return tell(ask_agent(args, args.command, arguments(args)), as_json=args.json, in_words=True)
 
 
-def _user() -> str:
+def user_name() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a user without a name, as in some containers

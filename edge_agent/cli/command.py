@@ -1,4 +1,4 @@
-"""Ask the running agent for something, through its inbox: the next cycle obeys and answers.
+"""Ask the running agent for something, over its socket or through its inbox: the next cycle obeys and answers.
 
 edge-agent tare shelf-1                      what lies there now is the container
 edge-agent tare shelf-1 --container-g 350    a container of known weight
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edge_agent.cli.common import add_config, add_json, add_state, print_json, settings, state_directory
 from edge_agent.cli.exits import CliError, Exit
+from edge_agent.cli.local import ask_locally
 from edge_agent.domain.command import Command, CommandResult, ResultCode
 from edge_agent.drivers.system_clock import SystemClock
 from edge_agent.service.clockwatch import ClockWatch
@@ -45,8 +46,14 @@ def arguments(args: argparse.Namespace) -> dict[str, object]:
 
 
 def run(args: argparse.Namespace) -> Exit:
-    directory = state_directory(settings(args.config), args.state)
-    return tell(ask(directory, args.command, arguments(args)), as_json=args.json)
+    return tell(ask_agent(args, args.command, arguments(args)), as_json=args.json)
+
+
+def ask_agent(args: argparse.Namespace, verb: str, wanted: Mapping[str, object]) -> CommandResult:
+    """Over the socket of the agent that runs here, else through its inbox. Raises CliError as ``ask`` does."""
+    chosen = settings(args.config)
+    answer = ask_locally(chosen, verb, wanted) if args.state is None else None
+    return answer or ask(state_directory(chosen, args.state), verb, wanted)
 
 
 def tell(result: CommandResult, *, as_json: bool, in_words: bool = False) -> Exit:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from edge_agent.cli.exits import CliError, Exit
 from edge_agent.config import ConfigError, Settings, load
-from edge_agent.decide.memory import from_rows
+from edge_agent.decide.memory import LIMITS, from_rows
 from edge_agent.domain.alarm import Alarm, AlarmState, Priority
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.settings import identifier
@@ -126,6 +126,15 @@ def alarms_in(memory: Mapping[str, bytes]) -> list[Alarm]:
         raise CliError(Exit.FAULT, str(error)) from error
     standing = [alarm for alarm in found.alarms.values() if alarm.state is not AlarmState.NORMAL]
     return sorted(standing, key=lambda alarm: (list(Priority).index(alarm.priority), alarm.name))
+
+
+def limits_in(memory: Mapping[str, bytes]) -> dict[str, dict[str, float]]:
+    """By place: what `set` has set of it."""
+    try:
+        found = from_rows({key: value for key, value in memory.items() if key.startswith(LIMITS)})
+    except ValueError as error:
+        raise CliError(Exit.FAULT, str(error)) from error
+    return {place: dict(limits) for place, limits in found.limits.items() if limits}
 
 
 def machine_now() -> Instant:

@@ -12,6 +12,9 @@ from edge_agent.cli.exits import EXITS, CliError, Exit
 
 # name -> (module, one line of help)
 COMMANDS = {
+    "setup": ("setup", "find what is plugged in, ask the rest, and write a configuration"),
+    "doctor": ("doctor", "check every part of this machine; each finding with its cure"),
+    "test-alarm": ("test_alarm", "light, buzzer and a message marked as a test, through the whole path"),
     "run": ("run", "run the agent: measure, keep, warn, publish"),
     "replay": ("replay", "play recorded traces through the whole agent, as fast as it can"),
     "watch": ("watch", "follow a node's messages at the broker, without gaps and duplicates"),
@@ -30,6 +33,14 @@ COMMANDS = {
     "in-service": ("alarm_command", "put an alarm back in service"),
     "correct": ("alarm_command", "say what was done about an alarm"),
     "calibrate": ("scale_calibrate", "calibrate a scale with known weights, step by step"),
+    "set": ("set_command", "set limits of a place, or take them back"),
+    "receive": ("goods_command", "tell what was delivered"),
+    "waste": ("goods_command", "tell what was thrown away"),
+    "identify": ("node_command", "make this node's light blink"),
+    "reload": ("node_command", "read the configuration again"),
+    "resend": ("node_command", "send numbers of a stream to the broker once more"),
+    "command": ("sign", "sign a command for a node elsewhere"),
+    "key": ("sign", "make a key that signs commands"),
     "scale": ("scale", "look at a scale: live weight, or what it can and cannot do"),
     "history": ("history", "readings of a channel, as CSV"),
     "report": ("report", "what an inspector reads: temperatures, excursions, alarms, what was done"),

@@ -24,6 +24,7 @@ from edge_agent.cli.common import (
     console,
     duration,
     health_in,
+    limits_in,
     machine_now,
     print_json,
     settings,
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> Exit:
     with archive(state_directory(chosen, args.state)) as found:
         memory, stats = found.memory(), found.stats()
     health, alarms = health_in(memory), alarms_in(memory)
-    told = report(chosen, stats, health, alarms, machine_now())
+    told = report(chosen, stats, health, alarms, machine_now()) | {"set": limits_in(memory)}
     if args.json:
         print_json(told)
     else:
@@ -142,6 +143,9 @@ def _show(told: Mapping[str, Any]) -> None:
     for name, found in told["streams"].items():
         streams.add_row(name, *(str(found[key]) for key in ("last_seq", "rows", "waiting", "refused", "dropped")))
     out.print(streams)
+    for place, limits in told["set"].items():
+        words = ", ".join(f"{key} = {value:g}" for key, value in limits.items())
+        out.print(f"set of {place}, in place of the configuration: {words}")
     if not told["alarms"]:
         out.print("no alarm stands")
         return

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
+from importlib.util import find_spec
 
 from edge_agent.alerts.settings import FoodSettings, PlaceSettings, Region, food_limit, legal_limit
 from edge_agent.config.faults import Found, Path, look_up, path_of, unknown_name
@@ -32,6 +33,7 @@ def faults_between(document: Document, draft: Draft) -> list[Found]:
         *_products(document),
         *_places(document, draft),
         *_pieces(draft),
+        *_signatures(draft),
         *_board(document),
     ]
 
@@ -283,6 +285,14 @@ def _law(path: Path, place: PlaceSettings, food: FoodSettings) -> Iterator[Found
     if place.food_limit_c is not None and place.food_limit_c > legal.limit_c and not legal.may_be_higher:
         right = f"must be at most {legal.limit_c:g} °C in region {food.region.value}: {legal.source}"
         yield Found((*path, "food_limit_c"), right)
+
+
+def _signatures(draft: Draft) -> Iterator[Found]:
+    """A key without the library that checks signatures would refuse every one of them."""
+    commands = draft.single.get("commands")
+    if commands is not None and commands.keys and find_spec("cryptography") is None:
+        right = "must be left out, or the extra `signed` installed: pip install 'edge-agent[signed]'"
+        yield Found(("commands", "key"), right)
 
 
 def _board(document: Document) -> Iterator[Found]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from edge_agent.alerts.alarm_settings import AlarmSettings
 from edge_agent.alerts.settings import FoodSettings, PlaceSettings
+from edge_agent.decide.authority import CommandSettings
 from edge_agent.domain.product import Product
 from edge_agent.domain.settings import SettingFault, identifier, one_of, require, within
 from edge_agent.mqtt.settings import MqttSettings
@@ -150,6 +151,7 @@ class Settings:
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
     panel: PanelSettings = field(default_factory=PanelSettings)
+    commands: CommandSettings = field(default_factory=CommandSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
 

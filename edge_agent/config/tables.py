@@ -20,6 +20,7 @@ from edge_agent.config.settings import (
 )
 from edge_agent.config.shape import keys_of
 from edge_agent.config.validate import Validator
+from edge_agent.decide.authority import CommandSettings
 from edge_agent.domain.product import Product
 from edge_agent.drivers.table import DRIVERS, DriverModule, driver
 from edge_agent.mqtt.settings import MqttSettings
@@ -37,6 +38,7 @@ SINGLE: dict[str, type[Any]] = {
     "mqtt": MqttSettings,
     "alarms": AlarmSettings,
     "panel": PanelSettings,
+    "commands": CommandSettings,
     "log": LogSettings,
     "food": FoodSettings,
 }

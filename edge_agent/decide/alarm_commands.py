@@ -8,6 +8,7 @@ from edge_agent.alerts import life
 from edge_agent.alerts.alarm_settings import AlarmSettings
 from edge_agent.alerts.life import NotPossible
 from edge_agent.decide.memory import Memory
+from edge_agent.decide.wording import short, who
 from edge_agent.domain.alarm import Alarm, AlarmState, AlarmTransition
 from edge_agent.domain.command import Command, Verb
 from edge_agent.domain.instant import Instant
@@ -15,7 +16,6 @@ from edge_agent.domain.instant import Instant
 __all__ = ["VERBS", "Asked", "NotPossible", "carry_out"]
 
 ALL = "all"  # in place of an alarm's name: every one that this can be done to
-MAX_WHO_CHARS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,13 @@ class _Asking:
     def text(self, key: str, *, required: bool = False) -> str:
         value = self.command.arguments.get(key, "")
         if not isinstance(value, str) or len(value) > life.MAX_REASON_CHARS or (required and not value.strip()):
-            raise NotPossible(f"{key} = {_short(value)}: must be 1 to {life.MAX_REASON_CHARS} characters, in words")
+            raise NotPossible(f"{key} = {short(value)}: must be 1 to {life.MAX_REASON_CHARS} characters, in words")
         return " ".join(value.split())
 
     def minutes(self, otherwise: float | None) -> float:
         value = self.command.arguments.get("minutes", otherwise)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise NotPossible(f"minutes = {_short(value)}: must be a number: how long, from now on")
+            raise NotPossible(f"minutes = {short(value)}: must be a number: how long, from now on")
         return float(value)
 
 
@@ -82,25 +82,16 @@ _BEFOREHAND = (Verb.SHELVE, Verb.OUT_OF_SERVICE)  # also what never was raised
 
 def carry_out(memory: Memory, settings: AlarmSettings, command: Command, at: Instant) -> Asked:
     """Raises NotPossible in words for whoever asked."""
-    asking = _Asking(command, settings, who(command), at)
+    try:
+        asking = _Asking(command, settings, who(command), at)
+    except ValueError as error:
+        raise NotPossible(str(error)) from error
     do = _VERBS[command.verb]
     transitions = [do(alarm, asking) for alarm in _asked_for(memory, command, at)]
     states = {transition.alarm.name: transition.alarm.state.value for transition in transitions}
     until = next((end for end in map(_end, transitions) if end is not None), None)
     words = ", ".join(f"{name} is {state}" for name, state in states.items())
     return Asked(transitions, words, {"alarms": states, "who": asking.who, "until": until})
-
-
-def who(command: Command) -> str:
-    """The way it came and, as far as the sender says, the person: "cli:ann", "mqtt".
-
-    >>> who(Command("1", "acknowledge", {"who": "ann"}, "cli", Instant(0, 0, "boot")))
-    'cli:ann'
-    """
-    said = command.arguments.get("who", "")
-    if not isinstance(said, str) or len(said) > MAX_WHO_CHARS or not said.isprintable():
-        raise NotPossible(f"who = {_short(said)}: must be up to {MAX_WHO_CHARS} printable characters")
-    return f"{command.source}:{said.strip()}" if said.strip() else command.source
 
 
 def _asked_for(memory: Memory, command: Command, at: Instant) -> list[Alarm]:
@@ -111,12 +102,12 @@ def _asked_for(memory: Memory, command: Command, at: Instant) -> list[Alarm]:
             raise NotPossible(f"alarm = 'all': there is no alarm to {command.verb}")
         return found
     if not isinstance(name, str):
-        raise NotPossible(f"alarm = {_short(name)}: must be the name of an alarm")
+        raise NotPossible(f"alarm = {short(name)}: must be the name of an alarm")
     known = memory.alarms.get(name)
     if known is None and command.verb in _BEFOREHAND and name in memory.conditions:
         known = life.never_raised(memory.conditions[name], at)
     if known is None:
-        raise NotPossible(f"alarm = {_short(name)}: {_no_such(name, memory)}")
+        raise NotPossible(f"alarm = {short(name)}: {_no_such(name, memory)}")
     return [known]
 
 
@@ -133,8 +124,3 @@ def _no_such(name: str, memory: Memory) -> str:
 def _end(transition: AlarmTransition) -> str | None:
     end = transition.alarm.shelved_until or transition.alarm.silenced_until
     return None if end is None else end.rfc3339()
-
-
-def _short(value: object) -> str:
-    said = repr(value)
-    return said if len(said) <= 60 else f"{said[:57]}..."

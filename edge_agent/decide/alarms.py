@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edge_agent.alerts import flood, life
+from edge_agent.alerts import flood, life, trial
 from edge_agent.alerts.alarm_settings import AlarmSettings
 from edge_agent.alerts.condition import Condition
 from edge_agent.decide.memory import Memory
@@ -82,6 +82,8 @@ def _line(transition: AlarmTransition) -> RecordLine:
         "reason": transition.reason,
         "shelved_until": None if alarm.shelved_until is None else alarm.shelved_until.rfc3339(),
     }
+    if alarm.name == trial.NAME:
+        body["test"] = True
     body |= {key: value for key, value in told_if_known.items() if value not in (None, "")}
     kind = RecordKind.CORRECTIVE_ACTION if transition.change is Change.CORRECTED else RecordKind.ALARM
     return RecordLine(kind, alarm.at, alarm.place, body)

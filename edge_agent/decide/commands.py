@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
-from edge_agent.decide import alarm_commands, calibrate, shelves
+from edge_agent.decide import alarm_commands, calibrate, goods, set_limits, shelves, trials
+from edge_agent.decide.alarms import with_acts
+from edge_agent.decide.authority import refusal
 from edge_agent.decide.memory import Memory
 from edge_agent.decide.nouns import Identify, Plan, Reload, Request, Resend
 from edge_agent.domain.alarm import AlarmTransition
@@ -12,6 +14,7 @@ from edge_agent.domain.command import Command, CommandResult, ResultCode, Verb
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import VOLATILE, Stream
 from edge_agent.domain.product import Product
+from edge_agent.domain.record import RecordLine
 from edge_agent.domain.stock import EventKind, StockEvent
 from edge_agent.weighing import calibration, pieces, scale
 from edge_agent.weighing.events import balance_of
@@ -40,6 +43,7 @@ class Obeyed:
     event: StockEvent | None = None
     request: Request | None = None
     transitions: Sequence[AlarmTransition] = ()
+    records: Sequence[RecordLine] = ()
 
 
 def obey(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
@@ -50,6 +54,9 @@ def obey(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
         verb = _VERBS.get(command.verb)
         if verb is None:
             raise Refused(ResultCode.UNSUPPORTED, f"{command.verb!r} is none of {', '.join(sorted(_VERBS))}")
+        forbidden = refusal(command, plan.commands)
+        if forbidden is not None:
+            raise Refused(ResultCode.UNAUTHORIZED, forbidden)
         return verb(memory, plan, command, at)
     except Refused as refused:
         return Obeyed(memory, CommandResult(command, refused.code, at, str(refused)))
@@ -129,6 +136,32 @@ def _alarms(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed
     return Obeyed(memory, result, transitions=asked.transitions)
 
 
+def _test_alarm(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
+    try:
+        memory, words, detail = trials.carry_out(memory, command, at)
+    except ValueError as error:
+        raise Refused(ResultCode.INVALID, str(error)) from error
+    return Obeyed(memory, CommandResult(command, ResultCode.DONE, at, words, detail))
+
+
+def _set(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
+    try:
+        changed = set_limits.carry_out(memory, plan, command, at)
+    except ValueError as error:
+        raise Refused(ResultCode.INVALID, str(error)) from error
+    memory = with_acts(changed.memory, changed.transitions)
+    result = CommandResult(command, ResultCode.DONE, at, changed.message, changed.detail)
+    return Obeyed(memory, result, records=changed.records, transitions=changed.transitions)
+
+
+def _goods(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
+    try:
+        told = goods.carry_out(plan, command, at)
+    except ValueError as error:
+        raise Refused(ResultCode.INVALID, str(error)) from error
+    return Obeyed(memory, CommandResult(command, ResultCode.DONE, at, told.message, told.detail), records=(told.line,))
+
+
 def _identify(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
     seconds = 15.0
     if "seconds" in command.arguments:
@@ -160,6 +193,9 @@ _VERBS: Mapping[str, Callable[[Memory, Plan, Command, Instant], Obeyed]] = {
     Verb.COUNT: _count,
     Verb.CALIBRATE: _calibrate,
     **dict.fromkeys(alarm_commands.VERBS, _alarms),
+    Verb.TEST_ALARM: _test_alarm,
+    Verb.SET: _set,
+    **dict.fromkeys(goods.VERBS, _goods),
     Verb.IDENTIFY: _identify,
     Verb.REPLAY: _replay,
     Verb.RELOAD: _reload,

@@ -3,15 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from edge_agent.alerts import annunciate, flood, sensor_fault
+from edge_agent.alerts import annunciate, flood, sensor_fault, trial
 from edge_agent.alerts.condition import Condition
 from edge_agent.alerts.sensor_fault import SensorHealth
-from edge_agent.decide import alarms, places, presses, shelves
+from edge_agent.decide import alarms, places, presses, set_limits, shelves
 from edge_agent.decide.commands import Obeyed, obey
 from edge_agent.decide.memory import Memory, Reported
 from edge_agent.decide.nouns import Decision, Gathered, Plan, SensorPlan
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.reading import Sample
+from edge_agent.domain.record import RecordLine
 from edge_agent.domain.stock import StockEvent, StockState
 
 
@@ -25,7 +26,7 @@ def decide(memory: Memory, plan: Plan, gathered: Gathered) -> Decision:
     for name in plan.sensors:
         draft.sensors.setdefault(name, SensorHealth(since=gathered.at))
 
-    watched = places.watch(memory, plan, gathered.samples, gathered.at)
+    watched = places.watch(memory, set_limits.in_force(plan, memory), gathered.samples, gathered.at)
     weighed = shelves.weigh(replace(memory, sensors=draft.sensors), plan, gathered.samples, gathered.at)
     sensor_of = {shelf.name: shelf.cells[0].sensor for shelf in plan.shelves}
     for sample in weighed.samples:
@@ -39,6 +40,7 @@ def decide(memory: Memory, plan: Plan, gathered: Gathered) -> Decision:
     acts = [*(transition for answer in answers for transition in answer.transitions), *pressed]
     of_sensors = _sensor_conditions(memory, plan, gathered.at)
     conditions = [*of_sensors, *watched.conditions, *weighed.conditions, *gathered.conditions]
+    conditions += filter(None, [trial.condition(memory.trial, memory.alarms, gathered.at)])
     followed = alarms.follow(memory, plan.alarms, conditions, gathered.at)
     memory, transitions = followed.memory, [*acts, *followed.transitions]
     events = [*weighed.events, *asked]
@@ -51,8 +53,8 @@ def decide(memory: Memory, plan: Plan, gathered: Gathered) -> Decision:
         transitions=transitions,
         results=[answer.result for answer in answers if answer.result is not None],
         requests=[answer.request for answer in answers if answer.request is not None],
-        annunciation=annunciate.annunciation(flood.hushed(memory.alarms, gathered.at), gathered.at),
-        records=[*watched.records, *alarms.record_lines(transitions)],
+        annunciation=annunciate.annunciation(flood.hushed(trial.aside(memory.alarms), gathered.at), gathered.at),
+        records=[*watched.records, *_told_by_people(answers), *alarms.record_lines(transitions)],
     )
 
 
@@ -92,6 +94,10 @@ def _obey_all(memory: Memory, plan: Plan, gathered: Gathered) -> tuple[Memory, l
         memory = answer.memory
         answers.append(answer)
     return memory, answers
+
+
+def _told_by_people(answers: Iterable[Obeyed]) -> Iterable[RecordLine]:
+    return (line for answer in answers for line in answer.records)
 
 
 def _sensor_conditions(memory: Memory, plan: Plan, now: Instant) -> Iterable[Condition]:

@@ -9,6 +9,7 @@ from edge_agent.alerts.condition import Condition
 from edge_agent.alerts.machinery import Learnt
 from edge_agent.alerts.place import Lasting, PlaceState
 from edge_agent.alerts.sensor_fault import SensorHealth
+from edge_agent.alerts.trial import Trial
 from edge_agent.decide.moves import Picks
 from edge_agent.decide.restore import plain, restored
 from edge_agent.domain.alarm import Alarm, AlarmState
@@ -24,6 +25,7 @@ from edge_agent.weighing.trace import Trace
 
 # A row's key: one of these and a name.
 SCALE, PIECES, ALARM, PLACE, LEARNT = "scale/", "pieces/", "alarm/", "place/", "learnt/"
+LIMITS = "limits/"
 _RETIRED = ("units", "units_net_g")
 
 
@@ -42,6 +44,7 @@ class Memory:
     alarms: Mapping[str, Alarm] = field(default_factory=dict)  # by name; those that ever were raised
     places: Mapping[str, PlaceState] = field(default_factory=dict)  # by name; of each the part `kept`
     learnt: Mapping[str, Learnt] = field(default_factory=dict)  # by place: what is usual of its machines
+    limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by place: what was set of it, by key
     # Built anew after a start, within seconds:
     started: Instant | None = None  # of the first cycle
     conditions: Mapping[str, Condition] = field(default_factory=dict)  # of the last cycle, by the alarm's name
@@ -53,6 +56,7 @@ class Memory:
     calibrating: Mapping[str, Session] = field(default_factory=dict)  # by shelf
     reported: Mapping[str, Reported] = field(default_factory=dict)  # by point
     stocks: Mapping[str, StockState] = field(default_factory=dict)  # as last told, by shelf
+    trial: Trial | None = None  # the last test alarm
 
 
 def to_rows(memory: Memory) -> dict[str, bytes]:
@@ -69,6 +73,7 @@ def to_rows(memory: Memory) -> dict[str, bytes]:
         rows[PIECES + shelf] = _json(plain(state.pieces))
     rows |= {PLACE + name: _json(plain(state.kept)) for name, state in memory.places.items()}
     rows |= {LEARNT + name: _json(plain(learnt)) for name, learnt in memory.learnt.items()}
+    rows |= {LIMITS + name: _json(limits) for name, limits in memory.limits.items()}
     return rows | {ALARM + name: _json(asdict(alarm)) for name, alarm in memory.alarms.items()}
 
 
@@ -82,6 +87,7 @@ def from_rows(rows: Mapping[str, bytes]) -> Memory:
     alarms: dict[str, Alarm] = {}
     places: dict[str, PlaceState] = {}
     learnt: dict[str, Learnt] = {}
+    limits: dict[str, Mapping[str, float]] = {}
     for key, value in rows.items():
         kind, _, name = key.partition("/")
         try:
@@ -96,11 +102,13 @@ def from_rows(rows: Mapping[str, bytes]) -> Memory:
                 places[name] = PlaceState(now=lasting, kept=lasting)
             elif kind == "learnt":
                 learnt[name] = restored(Learnt, json.loads(value))
+            elif kind == "limits":
+                limits[name] = _limits(json.loads(value))
         except (ValueError, TypeError) as error:
             raise ValueError(f"memory row {key!r} holds {value[:80]!r}: {error}") from error
     for shelf in scales.keys() & pieces.keys():
         scales[shelf] = replace(scales[shelf], pieces=pieces[shelf])
-    return Memory(scales=scales, alarms=alarms, places=places, learnt=learnt)
+    return Memory(scales=scales, alarms=alarms, places=places, learnt=learnt, limits=limits)
 
 
 def changed_rows(kept: Memory, memory: Memory) -> dict[str, bytes]:
@@ -116,6 +124,7 @@ def changed_rows(kept: Memory, memory: Memory) -> dict[str, bytes]:
         alarms={name: alarm for name, alarm in memory.alarms.items() if kept.alarms.get(name) != alarm},
         places={name: state for name, state in memory.places.items() if _kept_of(kept, name) != state.kept},
         learnt={name: learnt for name, learnt in memory.learnt.items() if kept.learnt.get(name) != learnt},
+        limits={name: limits for name, limits in memory.limits.items() if kept.limits.get(name) != limits},
     )
     return rows | to_rows(changed)
 
@@ -143,7 +152,12 @@ def kept_with(kept: Memory, memory: Memory, rows: Iterable[str]) -> Memory:
     names = [key.partition("/") for key in rows]
     scales = {name: memory.scales[name] for kind, _, name in names if kind in ("scale", "pieces")}
     return replace(
-        kept, scales={**kept.scales, **scales}, alarms=memory.alarms, places=memory.places, learnt=memory.learnt
+        kept,
+        scales={**kept.scales, **scales},
+        alarms=memory.alarms,
+        places=memory.places,
+        learnt=memory.learnt,
+        limits=memory.limits,
     )
 
 
@@ -153,17 +167,20 @@ def forgotten_rows(rows: Iterable[str], shelves: Collection[str], places: Collec
     >>> forgotten_rows(["scale/old", "pieces/old", "scale/new", "place/old", "alarm/old", "health"], ["new"])
     {'scale/old': None, 'pieces/old': None, 'place/old': None}
     """
-    known = {SCALE: shelves, PIECES: shelves, PLACE: places, LEARNT: places}
+    known = {SCALE: shelves, PIECES: shelves, PLACE: places, LEARNT: places, LIMITS: places}
     split = ((key, *key.partition("/")) for key in rows)
     return {key: None for key, kind, slash, name in split if name not in known.get(kind + slash, (name,))}
 
 
 def mirrored_rows(before: Memory, after: Memory) -> dict[str, bytes]:
-    """What of the scales must outlive a lost database, where it changed: tare, zero, and what was learnt of a piece.
+    """What must outlive a lost database, where it changed: tare, zero, what was learnt of a piece, limits set.
 
     One row a shelf. Not the balance: a new file is a new ledger, and begins with what lies there then.
     """
-    return {
+    limits = {
+        LIMITS + place: _json(found) for place, found in after.limits.items() if before.limits.get(place) != found
+    }
+    return limits | {
         SCALE + shelf: _json(plain(_known(state)))
         for shelf, state in after.scales.items()
         if _known_to(before.scales.get(shelf)) != (state.tare_g, state.zero_g)
@@ -199,6 +216,12 @@ def _scale(row: Any) -> ScaleState:
     if not isinstance(row, dict):
         raise TypeError(f"{row!r} is no ScaleState")
     return restored(ScaleState, {key: value for key, value in row.items() if key not in _RETIRED})
+
+
+def _limits(row: Any) -> dict[str, float]:
+    if not isinstance(row, dict) or not all(isinstance(value, int | float) for value in row.values()):
+        raise TypeError(f"{row!r} are no limits")
+    return {str(key): float(value) for key, value in row.items()}
 
 
 def _alarm(row: Any) -> Alarm:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from edge_agent.alerts.alarm_settings import AlarmSettings
 from edge_agent.alerts.condition import Condition
 from edge_agent.alerts.settings import FoodSettings, PlaceSettings
+from edge_agent.decide.authority import CommandSettings
 from edge_agent.decide.memory import Memory
 from edge_agent.domain.alarm import AlarmTransition
 from edge_agent.domain.annunciation import Annunciation, Press
@@ -42,6 +43,7 @@ class Plan:
     places: Sequence[PlaceSettings] = ()
     food: FoodSettings = FoodSettings()  # noqa: RUF009 (frozen)
     alarms: AlarmSettings = AlarmSettings()  # noqa: RUF009 (frozen)
+    commands: CommandSettings = CommandSettings()  # noqa: RUF009 (frozen)
 
 
 @dataclass(frozen=True, slots=True)

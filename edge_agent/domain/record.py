@@ -23,6 +23,8 @@ class RecordKind(StrEnum):
     DOOR = "door"  # left open long enough to be worth a line
     ALARM = "alarm"  # a transition: raised, acknowledged, shelved, ...
     CORRECTIVE_ACTION = "corrective-action"
+    DELIVERY = "delivery"  # received: product, lot, supplier, how much, how warm, until when it may be used
+    WASTE = "waste"  # thrown away: what, how much, why
     CLOCK = "clock"  # the wall clock was synchronised or stepped
     DIGEST = "digest"  # of a day: how many lines, and the last hash
     CHAIN = "chain"  # the first line of a file: what is known of the chain before it

@@ -368,26 +368,34 @@ class PlaceDescription:
     critical_high_c: float | None
     food_limit_c: float | None  # of the product: above it the food clock runs
     basis: str = ""  # of that limit: which law, or the site
+    were_set: Sequence[str] = ()  # those limits, by key, that the command `set` changed
 
 
-def meta(
-    at: Instant,
-    *,
-    version: str,
-    points: Sequence[PointDescription] = (),
-    shelves: Sequence[ShelfDescription] = (),
-    places: Sequence[PlaceDescription] = (),
-    verbs: Sequence[str] = (),
-) -> Message:
-    """The node's description; changes with the configuration and the programme, not with the readings."""
+@dataclass(frozen=True, slots=True)
+class NodeDescription:
+    """What a node is and what it has; changes with the configuration and the programme, not with the readings."""
+
+    version: str
+    points: Sequence[PointDescription] = ()
+    shelves: Sequence[ShelfDescription] = ()
+    places: Sequence[PlaceDescription] = ()
+    verbs: Sequence[str] = ()  # that it takes over MQTT
+    signed: Sequence[str] = ()  # of these, the ones that must be signed
+    keys: Sequence[str] = ()  # names of the keys that it knows
+
+
+def meta(at: Instant, described: NodeDescription) -> Message:
+    """The node's description."""
     body = {
         "boot": at.boot,
-        "version": version,
+        "version": described.version,
         "schemas": schema_hash(),
-        "points": [asdict(point) for point in points],
-        "shelves": [asdict(shelf) for shelf in shelves],
-        "places": [asdict(place) for place in places],
-        "verbs": list(verbs),
+        "points": [asdict(point) for point in described.points],
+        "shelves": [asdict(shelf) for shelf in described.shelves],
+        "places": [asdict(place) for place in described.places],
+        "verbs": list(described.verbs),
+        "signed": list(described.signed),
+        "keys": list(described.keys),
     }
     return Message(Stream.META, "meta", compact(body), at, retain=True)
 

@@ -217,6 +217,7 @@ class Publisher:
         self._restate_ms: int | None = None
         self._dropped_check_ms = 0
         self._told_dropped: dict[Stream, tuple[tuple[int, int], ...]] = {}
+        self._announced: tuple[Outgoing, ...] = ()
         self._health: Queued | None = None
         self._is_health_due = False
         self._reopened: deque[tuple[Stream, int]] = deque()
@@ -235,6 +236,10 @@ class Publisher:
         """Told as soon as there is room; a newer one replaces it, and none is kept for later."""
         self._health = Queued(Stream.HEALTH, seq, message)
         self._is_health_due = True
+
+    def announce(self, retained: Sequence[Outgoing]) -> None:
+        """Told after the birth of each connection from now on, outside the contract's own topics (discovery)."""
+        self._announced = tuple(retained)
 
     def reopen(self, stream: Stream, upto: int) -> None:
         """Rows up to that number wait again (`cmd/replay`): they go out on ``hist``."""
@@ -285,6 +290,7 @@ class Publisher:
         self._notices.clear()
         self._progress_ms = now.mono_ms
         self._notices.append(self._birth(now))
+        self._notices.extend((said, _Flight(_Way.NOTICE, said.topic, Stream.META)) for said in self._announced)
         # The will of the session before this one may still be told after our birth.
         self._birth_again_ms = now.mono_ms + int(1500 * self._settings.keepalive_s)
         self._is_health_due = self._health is not None

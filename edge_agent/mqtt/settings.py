@@ -9,6 +9,7 @@ from edge_agent.domain.settings import SettingFault, one_of, require, within
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _HOST = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(?:\.[\w-]{1,63})*\.?")  # RFC 1035, section 2.3.4; \w: names may be IDN
+_TOPIC = re.compile(r"[\w-]{1,64}(?:/[\w-]{1,64}){0,3}", re.ASCII)
 _PORT_BEHIND = re.compile(r"[^:]+:\d+|\[.*\]:\d+")
 
 
@@ -38,6 +39,7 @@ class MqttSettings:
     keepalive_s: int = 30
     backlog_per_s: float = 50.0  # messages of backlog a second; 0: as fast as the broker acknowledges
     backlog_records: int = 50  # records in one message of backlog
+    discovery_prefix: str = "homeassistant"  # Home Assistant's topic of discoveries; "": tell it nothing
     embedded: bool = False  # start a broker in this process (extra `demo`), for a first look without one
 
     def __post_init__(self) -> None:
@@ -51,6 +53,7 @@ class MqttSettings:
             within("keepalive_s", self.keepalive_s, 5, 3600, "s"),
             within("backlog_per_s", self.backlog_per_s, 0, 100_000, "messages/s"),
             within("backlog_records", self.backlog_records, 1, 1000),
+            _prefix(self.discovery_prefix),
             SettingFault("host", self.host, "localhost, because embedded = true")
             if is_elsewhere and not wrong_host
             else None,
@@ -67,6 +70,20 @@ class MqttSettings:
     def protocol(self) -> str:
         """The version to begin with: the embedded broker knows nothing newer than 3.1.1."""
         return "3.1.1" if self.embedded else self.version
+
+
+def _prefix(prefix: str) -> SettingFault | None:
+    """
+    >>> _prefix("homeassistant"), _prefix("")
+    (None, None)
+    >>> _prefix("home/#").right
+    'a topic without wildcards, such as "homeassistant", or "" for none'
+    """
+    if not prefix or _TOPIC.fullmatch(prefix):
+        return None
+    return SettingFault(
+        "discovery_prefix", prefix, 'a topic without wildcards, such as "homeassistant", or "" for none'
+    )
 
 
 def _host(host: str) -> SettingFault | None:

@@ -18,6 +18,7 @@ from edge_agent.decide import (
     Resend,
     calibrate,
     decide,
+    set_limits,
 )
 from edge_agent.decide.memory import changed_rows, kept_with, mirrored_rows, pressing_rows, to_rows
 from edge_agent.domain.annunciation import Press
@@ -65,6 +66,7 @@ class Agent:
         self._incoming: deque[Command | CommandResult] = deque()
         self._turned_away: deque[Command | CommandResult] = deque()
         self._identified: Instant | None = None
+        self._hear: Callable[[Sequence[CommandResult]], None] = _nobody_listens
         self.turned_away = 0  # commands answered `busy` because too many came at once, since the start
         self.unanswered = 0  # those that were not even answered
 
@@ -76,6 +78,15 @@ class Agent:
             self._turned_away.append(incoming)
         else:
             self.unanswered += 1
+
+    @property
+    def plan(self) -> Plan:
+        """With the limits that were set."""
+        return set_limits.in_force(self._plan, self.memory)
+
+    def tell_answers(self, hear: Callable[[Sequence[CommandResult]], None]) -> None:
+        """``hear`` gets the answers of each cycle, once the disk has them or has refused them."""
+        self._hear = hear
 
     def cycle(
         self,
@@ -101,11 +112,12 @@ class Agent:
             decision.samples,
             [*_messages(decision), *(messages.response(result) for result in (*refused, *answers))],
             rows,
-            answers,
+            [*answers, *_audited(refused)],
             urgent=decision.is_critical or bool(refused or answers),
         )
         self._keeper.commit_if_due(now, self._everything)
         self._mirror(mirrored)
+        self._hear([*refused, *answers])
         self.cycles += 1
         return decision
 
@@ -156,6 +168,9 @@ class Agent:
             receipt = self._store.receive(command)
         except StorageError as error:
             return CommandResult(command, ResultCode.BUSY, now, f"the inbox cannot be written: {error}")
+        if receipt.is_replay:
+            why = "its nonce was used before: a signed command is good for one time"
+            return CommandResult(command, ResultCode.UNAUTHORIZED, now, why)
         if not receipt.is_duplicate:
             return None
         earlier = receipt.earlier.code.value if receipt.earlier is not None else "still waiting"
@@ -210,6 +225,21 @@ class Agent:
         """Tare and zero once more, into the settings file: they outlive a lost database."""
         for key, value in rows.items():
             self._keep_scale(key, value)
+
+
+def _audited(refused: Iterable[CommandResult]) -> Iterable[CommandResult]:
+    """Refusals of what never was in the inbox: who had no right is written down, under no id.
+
+    An id would make the rightful command that comes later a duplicate.
+    """
+    for result in refused:
+        if result.code is ResultCode.UNAUTHORIZED:
+            said = f"{result.command.cmd_id}: {result.message}" if result.command.cmd_id else result.message
+            yield replace(result, command=replace(result.command, cmd_id="", seal=None), message=said)
+
+
+def _nobody_listens(results: Sequence[CommandResult]) -> None:
+    """Answers go to the broker in any case."""
 
 
 def _messages(decision: Decision) -> Iterable[Message]:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import entry_points
@@ -12,22 +12,24 @@ from typing import Protocol
 from edge_agent import __version__
 from edge_agent.alerts.settings import FoodSettings, PlaceSettings, food_limit
 from edge_agent.config import Settings
-from edge_agent.decide import Calibrated, Memory, Plan, SensorPlan
+from edge_agent.decide import Calibrated, Memory, Plan, SensorPlan, set_limits
 from edge_agent.decide.alarms import record_lines
+from edge_agent.decide.authority import described
 from edge_agent.decide.memory import changed_rows, forgotten_rows, from_rows
-from edge_agent.domain.command import Verb
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Message, Stream
 from edge_agent.domain.quantity import QUANTITIES
 from edge_agent.drivers.seam import Board
 from edge_agent.drivers.table import driver
 from edge_agent.mqtt import messages, publisher
-from edge_agent.mqtt.messages import Identity, PlaceDescription, PointDescription, ShelfDescription
+from edge_agent.mqtt.messages import Identity, NodeDescription, PlaceDescription, PointDescription, ShelfDescription
 from edge_agent.mqtt.publisher import Publisher
+from edge_agent.mqtt.signed import Verify, no_key, verifier
 from edge_agent.mqtt.wire import Incoming
 from edge_agent.service import record
 from edge_agent.service.agent import Agent
 from edge_agent.service.clockwatch import ClockWatch
+from edge_agent.service.introduce import introduction
 from edge_agent.service.keeper import Keeper, no_refuge
 from edge_agent.service.leftovers import NOT_CONFIGURED, orphaned_alarms, orphaned_stock
 from edge_agent.service.lock import StateLock
@@ -94,6 +96,7 @@ class Parts:
     corrupt_files: tuple[str, ...] = ()
     refuge: Refuge | None = None  # where the files are while the card takes no writes
     reload_failure: str | None = None  # why a newer configuration is not at work
+    verify: Verify = no_key  # of signed commands
     calibrations: dict[str, History] = field(default_factory=dict)  # by shelf, with those done since the start
     closing: list[Callable[[], None]] = field(default_factory=list)
 
@@ -171,8 +174,11 @@ def _build(
         keep(settings_file, asked, at)
         known.update(histories(settings.shelves, settings_file))
 
+    plan = plan_of(settings, is_recording=board.moments() is not None)
+    for place, why in set_limits.contradictions(plan, memory).items():
+        log.error("place %s: what was set of it does not count any more: %s; the configuration holds", place, why)
     agent = Agent(
-        plan_of(settings, is_recording=board.moments() is not None),
+        plan,
         memory,
         store,
         keeper,
@@ -186,7 +192,8 @@ def _build(
     closing.extend(found.sensor.close for found in polled)
     return Parts(
         settings, board, watch, store, settings_file, keeper, agent, polled, panel, identity, connection, publisher,
-        corrupt_files(Path(settings.storage.directory)), files.refuge, calibrations=known, closing=closing,
+        corrupt_files(Path(settings.storage.directory)), files.refuge, verify=verifier(settings.commands),
+        calibrations=known, closing=closing,
     )  # fmt: skip
 
 
@@ -256,6 +263,7 @@ def plan_of(settings: Settings, *, is_recording: bool) -> Plan:
         places=settings.places,
         food=settings.food,
         alarms=settings.alarms,
+        commands=settings.commands,
     )
 
 
@@ -277,8 +285,9 @@ def live_windows(settings: Settings, batch_s: float) -> dict[str, float]:
     return windows | {shelf.name: windows[shelf.cells[0].sensor] for shelf in settings.shelves}
 
 
-def meta_message(settings: Settings, now: Instant, batch_s: float) -> Message:
-    """The node's description, from the configuration."""
+def node_description(settings: Settings, limits: Mapping[str, Collection[str]]) -> NodeDescription:
+    """What the node is, from the configuration with the limits in force; ``limits``: which keys were set, by place."""
+    batch_s = settings.storage.batch_s
     windows = live_windows(settings, batch_s)
     shelves_of = {cell.sensor: shelf for shelf in settings.shelves for cell in shelf.cells}
     points = []
@@ -288,17 +297,16 @@ def meta_message(settings: Settings, now: Instant, batch_s: float) -> Message:
     for shelf in settings.shelves:
         every_s = min(s.report_s for s in settings.sensors if shelves_of.get(s.name) is shelf)
         points.append(PointDescription(shelf.name, "scale", every_s, windows[shelf.name], _units(("gross", "net"))))
-    return messages.meta(
-        now,
+    return NodeDescription(
         version=__version__,
         points=points,
         shelves=[ShelfDescription(s.name, s.product, s.capacity_g) for s in settings.shelves],
-        places=[_described(place, settings.food) for place in settings.places],
-        verbs=[verb.value for verb in Verb],
+        places=[_described(place, settings.food, limits.get(place.name, ())) for place in settings.places],
+        **described(settings.commands),
     )
 
 
-def _described(place: PlaceSettings, food: FoodSettings) -> PlaceDescription:
+def _described(place: PlaceSettings, food: FoodSettings, were_set: Collection[str]) -> PlaceDescription:
     law = food_limit(place, food)
     return PlaceDescription(
         place.name,
@@ -310,6 +318,7 @@ def _described(place: PlaceSettings, food: FoodSettings) -> PlaceDescription:
         place.critical_high_c,
         food_limit_c=None if law is None else law.limit_c,
         basis="" if law is None else law.source,
+        were_set=sorted(were_set),
     )
 
 
@@ -325,7 +334,11 @@ def without_boot(message: Message) -> dict[str, object]:
 
 def tell_meta(parts: Parts, now: Instant) -> None:
     """Queue the description when it differs from the one told last."""
-    message = meta_message(parts.settings, now, parts.settings.storage.batch_s)
+    in_force = replace(parts.settings, places=tuple(parts.agent.plan.places))
+    description = node_description(in_force, parts.agent.memory.limits)
+    prefix = parts.settings.mqtt.discovery_prefix
+    parts.publisher.announce(introduction(prefix, parts.identity, description, parts.settings_file))
+    message = messages.meta(now, description)
     told = [row.content for row in parts.store.latest_retained() if row.stream is Stream.META]
     if any(isinstance(last, Message) and without_boot(last) == without_boot(message) for last in told):
         return

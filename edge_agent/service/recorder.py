@@ -36,7 +36,7 @@ class Recorder:
     def send(self, outgoing: Outgoing, generation: int) -> int:
         head = f'{{"at":"{self.now().rfc3339()}","topic":{json.dumps(outgoing.topic)},"qos":{outgoing.qos}'
         retain = "true" if outgoing.retain else "false"
-        self._out.write(f'{head},"retain":{retain},"payload":'.encode() + outgoing.payload + b"}\n")
+        self._out.write(f'{head},"retain":{retain},"payload":'.encode() + (outgoing.payload or b"null") + b"}\n")
         self.written += 1
         self._token += 1
         self._acks.append((self._token, None))

@@ -16,6 +16,7 @@ from edge_agent.service import record, scales
 from edge_agent.service.build import Parts, tell_leftovers, tell_meta
 from edge_agent.service.burst import Burst
 from edge_agent.service.health import conditions, health_message, health_row
+from edge_agent.service.local_socket import open_socket
 from edge_agent.service.machine import MachineWatch
 from edge_agent.service.notify import notify, watchdog_s
 from edge_agent.service.panel import Panel, PanelThread
@@ -69,7 +70,7 @@ class Routine:
         parts = self._parts
         now = parts.watch.now()
         for incoming in parts.connection.received():
-            command = parse(incoming, parts.identity)
+            command = parse(incoming, parts.identity, parts.verify)
             if isinstance(command, Ignored):
                 log.debug("%s: ignored, %s", incoming.topic, command.reason)
             else:
@@ -77,7 +78,10 @@ class Routine:
         due = scales.conditions(parts.settings.shelves, parts.calibrations, now)
         own = (*conditions(parts), *self._machine.conditions(now, self._overflowed()))
         found = (*own, *due, *parts.panel.conditions(now))
+        limits = parts.agent.memory.limits
         decision = parts.agent.cycle(samples, now, found, parts.panel.take_presses())
+        if parts.agent.memory.limits is not limits:
+            tell_meta(parts, now)
         self._busy.look(parts.agent.turned_away)
         self._unheard.look(parts.agent.unanswered + parts.connection.unheard)
         if parts.keeper.fault is None and parts.store.epoch != parts.identity.epoch:
@@ -180,6 +184,10 @@ def run_live(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = Non
     panel = PanelThread(parts.panel, parts.watch.now, STUCK_S + STUCK_CYCLES * cycle_s)
     panel.start()
     parts.panel.lamp_test()
+    socket = parts.settings.commands.socket
+    local = open_socket(socket, parts.identity, parts.verify, parts.agent.receive, parts.watch.now)
+    if local is not None:
+        parts.agent.tell_answers(local.hear)
     progress = _Progress(parts, publishing, panel)
     # Sensors are read on a grid that begins now, and cycles come between: what was read late waits for no second one.
     next_at = parts.watch.now().mono_ms - round(1000 * cycle_s * (1 - AFTER_READING))
@@ -205,6 +213,8 @@ def run_live(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = Non
         if not stop_workers(workers, STOP_WORKERS_S):
             log.warning("a read that hangs was left behind")
         routine.cycle(slot.take_all())
+        if local is not None:
+            local.stop()
         routine.leave()
         parts.agent.flush(parts.watch.now())
         _complain_of_what_goes(parts)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from edge_agent.domain.command import Command, CommandResult, ResultCode
+from edge_agent.domain.command import Command, CommandResult, ResultCode, Seal
 from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.storage.clocks import Cutoff, age_days
 from edge_agent.storage.database import Database
@@ -28,6 +28,7 @@ class Receipt:
 
     is_duplicate: bool
     earlier: CommandResult | None = None  # of a duplicate that has been obeyed
+    is_replay: bool = False  # its nonce was used before, for another command
 
 
 class Inbox:
@@ -56,8 +57,16 @@ def receive(tx: Connection, command: Command) -> Receipt:
         age = age_days(_received(newest), command.received)
         if age is None or age < SAME_COMMAND_DAYS:
             return Receipt(is_duplicate=True, earlier=_result(newest))
+    if command.seal is not None and _is_used(tx, command.seal):
+        return Receipt(is_duplicate=False, is_replay=True)
     tx.execute(insert(inbox), _columns(command))
     return Receipt(is_duplicate=False)
+
+
+def _is_used(tx: Connection, seal: Seal) -> bool:
+    """The row that obeyed it is the memory of a nonce: written with the command, kept as long as the audit."""
+    used = select(inbox.c.id).where(inbox.c.nonce == seal.nonce, inbox.c.signed_by == seal.key)
+    return tx.execute(used.limit(1)).first() is not None
 
 
 def waiting(tx: Connection) -> list[Command]:
@@ -69,8 +78,8 @@ _WAITING = select(inbox).where(inbox.c.code.is_(None)).order_by(inbox.c.id)
 
 
 def settle(tx: Connection, result: CommandResult) -> None:
-    """Store what became of a command. A command the inbox never saw is stored too: every answer is audited."""
-    newest = _newest(tx, result.command.cmd_id)
+    """Store what became of a command. One that the inbox never saw is stored too, and one without an id each time."""
+    newest = _newest(tx, result.command.cmd_id) if result.command.cmd_id else None
     done = {
         "code": result.code.value,
         "message": result.message,
@@ -144,6 +153,9 @@ def _columns(command: Command) -> dict[str, object]:
         "expires_s": command.expires_s,
         "response_topic": command.response_topic,
         "correlation": command.correlation,
+        "signed_by": None if command.seal is None else command.seal.key,
+        "nonce": None if command.seal is None else command.seal.nonce,
+        "peer": command.peer or None,
     }
 
 
@@ -158,6 +170,8 @@ def _command(row: Row[Any]) -> Command:
         expires_s=row.expires_s,
         response_topic=row.response_topic,
         correlation=row.correlation,
+        seal=None if row.nonce is None else Seal(row.signed_by, row.nonce),
+        peer=row.peer or "",
     )
 
 

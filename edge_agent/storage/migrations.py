@@ -53,7 +53,14 @@ def _record(tx: Connection) -> None:
     tx.exec_driver_sql(f"CREATE TABLE outbox_record ({_MESSAGE_COLUMNS})")
 
 
-AGENT: Sequence[tuple[int, Step]] = ((1, _first_schema), (2, _record))
+def _seals(tx: Connection) -> None:
+    """Who signed a command, with which nonce, and who sat at the other end of the local socket."""
+    for column in ("signed_by TEXT", "nonce TEXT", "peer TEXT"):
+        tx.exec_driver_sql(f"ALTER TABLE inbox ADD COLUMN {column}")
+    tx.exec_driver_sql("CREATE INDEX inbox_nonce ON inbox (nonce) WHERE nonce IS NOT NULL")
+
+
+AGENT: Sequence[tuple[int, Step]] = ((1, _first_schema), (2, _record), (3, _seals))
 
 
 def _first_settings(tx: Connection) -> None:

@@ -130,4 +130,7 @@ inbox = Table(
     Column("done_mono_ms", Integer),
     Column("done_wall_ms", Integer),
     Column("done_clock", String),
+    Column("signed_by", String),  # name of the key; empty: nobody signed it
+    Column("nonce", String),  # of the signature: used once, and then this row stands in its way
+    Column("peer", String),  # of the local socket
 )

@@ -111,15 +111,22 @@ class SettingsFile:
             self.quarantined = self._database.set_aside(now)
 
     def _identify(self) -> None:
-        with self._database.reading() as tx:
-            has_serial = tx.scalar(select(_identity.c.value).where(_identity.c.key == "serial")) is not None
-        if not has_serial:
-            with self._database.writing() as tx:
-                put(tx, _identity, [{"key": "serial", "value": secrets.token_hex(8)}])
+        if self.noted("serial") is None:
+            self.note("serial", secrets.token_hex(8))
 
     def identity(self) -> Identity:
         with self._database.reading() as tx:
             return Identity(serial=tx.scalars(select(_identity.c.value).where(_identity.c.key == "serial")).one())
+
+    def noted(self, key: str) -> str | None:
+        """What was noted under that name; None: nothing yet. "serial" is the node's own."""
+        with self._database.reading() as tx:
+            return tx.scalar(select(_identity.c.value).where(_identity.c.key == key))
+
+    def note(self, key: str, value: str) -> None:
+        """Keep a fact about how others know this node."""
+        with self._database.writing() as tx:
+            put(tx, _identity, [{"key": key, "value": value}])
 
     def calibrations(self, shelf: str) -> list[CalibrationRecord]:
         """The whole history, oldest first; the last one of each sensor is in force."""

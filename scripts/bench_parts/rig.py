@@ -28,7 +28,7 @@ def write_config(folder: Path, port: int, *, with_shelf: bool = False, mqtt: str
     path = folder / "agent.toml"
     path.write_text(
         f'[node]\nsite = "bench"\nname = "bench"\n\n[storage]\ndirectory = "{folder / "state"}"\n\n'
-        f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n{mqtt}\n\n[board]\nkind = "simulated"\n\n{sensors}'
-        + (SHELF if with_shelf else "")
+        f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n{mqtt}\n\n[commands]\nsignatures = "off"\n\n'
+        f'[board]\nkind = "simulated"\n\n{sensors}' + (SHELF if with_shelf else "")
     )
     return path

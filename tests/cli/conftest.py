@@ -1,5 +1,6 @@
 """Stores made by the whole agent, a live agent, a real broker; and the command line as a person calls it."""
 
+import base64
 import getpass
 import io
 import json
@@ -64,6 +65,9 @@ cells = ["scale-1"]
 level = 10
 """
 
+OFFICE_PUBLIC = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="  # of the private half below
+OFFICE_PRIVATE = bytes(range(32))
+
 FAULT = """
 [[board.fault]]
 kind = "unplugged"
@@ -77,6 +81,8 @@ def write_config(folder: Path, *, speed: float, interval_s: float, port: int = 1
     path.write_text(
         f'[node]\nsite = "elm-street"\nname = "a1"\n\n[agent]\ncycle_s = 0.1\n\n'
         f'[storage]\ndirectory = "{folder / "state"}"\nbatch_s = 0.5\n\n'
+        f'[commands]\nsocket = "{folder / "command.sock"}"\n\n'
+        f'[[commands.key]]\nname = "office"\npublic_key = "{OFFICE_PUBLIC}"\n\n'
         f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n'
         + BOARD.format(speed=speed)
         + fault
@@ -130,6 +136,14 @@ def simulate() -> Callable[..., None]:
 def unused(tmp_path) -> Path:
     """A configuration whose agent never ran."""
     return write_config(tmp_path, speed=0, interval_s=5.0)
+
+
+@pytest.fixture
+def office(tmp_path) -> Path:
+    """The private half of the key that the agents know as `office`."""
+    path = tmp_path / "office.key"
+    path.write_bytes(base64.b64encode(OFFICE_PRIVATE))
+    return path
 
 
 def has_good(state: Path, channel: str) -> bool:

@@ -48,7 +48,7 @@ def test_an_alarm_is_taken_out_of_service_beforehand_and_put_back(call, live) ->
     assert (told.code, told.out.strip()) == (Exit.OK, "done: sensor-cold-room is out-of-service")
     listed = call("alarms", "--config", live)
     assert listed.code == Exit.OK, "it is listed, and calls nobody"
-    assert "cli:ann" in listed.out
+    assert "local:ann" in listed.out
     (answer,) = call("in-service", "sensor-cold-room", "--config", live, "--json").json
     assert (answer["code"], answer["detail"]["alarms"]) == ("done", {"sensor-cold-room": "normal"})
 

@@ -1,5 +1,7 @@
 """`tare`, `zero`, `count`: through the inbox, answered by the next cycle of a live agent."""
 
+import os
+import sqlite3
 import threading
 import time
 
@@ -61,6 +63,36 @@ def test_what_the_agent_refuses_it_says_why(call, at_rest, words, code, says) ->
     (answer,) = told.json
     assert answer["code"] == code
     assert says in answer["message"]
+
+
+def test_a_running_agent_is_asked_over_its_socket_and_audits_who_asked(call, at_rest) -> None:
+    call("count", "shelf-1", 7, "--config", at_rest)
+    with sqlite3.connect(f"file:{at_rest.parent / 'state' / 'agent.db'}?mode=ro", uri=True) as file:
+        audited = file.execute("SELECT source, peer, code FROM inbox WHERE arguments LIKE '%7%' AND verb = 'count'")
+        source, peer, code = audited.fetchall()[-1]
+    file.close()
+    assert (source, code) == ("local", "done")
+    assert f"pid={os.getpid()}" in peer
+
+
+def test_with_the_agents_files_named_the_inbox_is_asked(call, at_rest) -> None:
+    told = call("count", "shelf-1", 9, "--config", at_rest, "--state", at_rest.parent / "state")
+    assert told.code == Exit.OK, told
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("identify", "--seconds", 3), "done: it has no light"),
+        (("resend", "event", 1, 2), "done: stream event"),
+        (("set", "attic", "high_c=6"), "no place is configured"),
+        (("receive", "4006381333931", "--lot", "L1", "--supplier", "farm", "--units", 3), "there is none"),
+        (("waste", "--shelf", "shelf-1", "--grams", 3, "--reason", "expired"), "done: 3 g shelf-1 thrown away"),
+    ],
+)
+def test_every_other_verb_comes_through(call, at_rest, words, says) -> None:
+    told = call(*words, "--config", at_rest)
+    assert says in told.out.replace("on hist/event", "stream event"), told
 
 
 def test_without_a_running_agent_nobody_answers(call, healthy, elsewhere) -> None:

@@ -1,5 +1,8 @@
 """`calibrate`: through the inbox to a live agent, step by step."""
 
+import io
+import sys
+
 import pytest
 
 from edge_agent.cli.exits import Exit
@@ -36,3 +39,26 @@ def test_a_step_that_does_not_exist_is_told_before_anybody_is_asked(call, live) 
     told = call("calibrate", "shelf-1", "weigh", "--config", live)
     assert told.code == Exit.USAGE
     assert "zero" in told.err
+
+
+def test_the_guide_asks_the_running_agent_and_leaves_everything_as_it_was_when_stopped(call, live, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("later\nstop\n"))
+    told = call("calibrate", "shelf-1", "--config", live)
+    assert told.code == Exit.REFUSED
+    assert "Take everything off shelf-1" in told.out
+    assert "'later' will not do: must be one of go, stop" in told.out
+    assert "everything is as it was" in told.out
+    assert "No agent runs" not in told.out
+
+
+def test_the_guide_needs_somebody_who_answers(call, live, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    told = call("calibrate", "shelf-1", "--config", live)
+    assert told.code == Exit.USAGE
+    assert "without a terminal use the steps" in told.err
+
+
+def test_the_guide_knows_no_shelf_that_is_not_configured(call, live) -> None:
+    told = call("calibrate", "shelf-9", "--config", live)
+    assert told.code == Exit.USAGE
+    assert "no shelf 'shelf-9'" in told.err

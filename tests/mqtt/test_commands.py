@@ -138,6 +138,7 @@ def test_a_verb_nobody_knows_is_unsupported_and_the_known_ones_are_named():
     assert answer.code is ResultCode.UNSUPPORTED
     known = (
         "tare, zero, count, calibrate, acknowledge, silence, shelve, unshelve, out-of-service, in-service, correct, "
+        "test-alarm, set, receive, waste, "
     )
     assert f"must be one of {known}identify, replay, reload, ping" in answer.message
 

@@ -136,19 +136,23 @@ def every_message():
     yield from (("record", sealed_line(line)) for line in record_lines())
     yield from (("rsp", messages.response(result)) for result in results())
     yield from (("health", messages.health(AT, health, expiry_s=180)) for health in healths())
-    yield "meta", messages.meta(AT, version="0.1")
+    yield "meta", messages.meta(AT, messages.NodeDescription("0.1"))
     yield (
         "meta",
         messages.meta(
             AT,
-            version="0.1",
-            points=[messages.PointDescription("p", "sht3x", 60, 180, {"temperature_c": "Cel"})],
-            shelves=[messages.ShelfDescription("s1", "871", 5000.0)],
-            places=[
-                messages.PlaceDescription("cold-room", "chilled", ("air",), 0.0, 5.0, None, 8.0, 8.0, "the law"),
-                messages.PlaceDescription("cellar", "ambient", (), None, None, None, None, None),
-            ],
-            verbs=["tare"],
+            messages.NodeDescription(
+                version="0.1",
+                points=[messages.PointDescription("p", "sht3x", 60, 180, {"temperature_c": "Cel"})],
+                shelves=[messages.ShelfDescription("s1", "871", 5000.0)],
+                places=[
+                    messages.PlaceDescription("cold-room", "chilled", ("air",), 0.0, 5.0, None, 8.0, 8.0, "the law"),
+                    messages.PlaceDescription("cellar", "ambient", (), None, None, None, None, None),
+                ],
+                verbs=["tare"],
+                signed=["tare"],
+                keys=["desk"],
+            ),
         ),
     )
     yield "status", messages.birth(AT, messages.Link(1, "5", True))

@@ -86,15 +86,19 @@ GOLDEN = {
     "meta": (
         messages.meta(
             AT,
-            version="0.1",
-            points=[messages.PointDescription("cold-room", "sht3x", 60.0, 180.0, {"temperature_c": "Cel"})],
-            shelves=[messages.ShelfDescription("shelf-3", None, 50_000.0)],
-            verbs=["tare"],
+            messages.NodeDescription(
+                version="0.1",
+                points=[messages.PointDescription("cold-room", "sht3x", 60.0, 180.0, {"temperature_c": "Cel"})],
+                shelves=[messages.ShelfDescription("shelf-3", None, 50_000.0)],
+                verbs=["tare"],
+                signed=["tare"],
+                keys=["desk"],
+            ),
         ),
         "meta",
         f'"boot":"boot-1","version":"0.1","schemas":"{messages.schema_hash()}",'
         '"points":[{"point":"cold-room","driver":"sht3x","interval_s":60,"live_s":180,"units":{"temperature_c":"Cel"}}],'
-        '"shelves":[{"shelf":"shelf-3","product":null,"capacity_g":50000}],"places":[],"verbs":["tare"]',
+        '"shelves":[{"shelf":"shelf-3","product":null,"capacity_g":50000}],"places":[],"verbs":["tare"],"signed":["tare"],"keys":["desk"]',
     ),
     "status": (
         messages.birth(AT, messages.Link(3, "5", True, ("a note",))),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from edge_agent.domain.message import Message, Outcome, Stream
 from edge_agent.mqtt.publisher import ACK_TIMEOUT_S
 from edge_agent.mqtt.settings import MqttSettings
+from edge_agent.mqtt.wire import Outgoing
 from edge_agent.storage.errors import StorageError
 from hardware_mocks.brokers import QUOTA_EXCEEDED
 
@@ -52,6 +53,16 @@ def test_the_birth_is_told_again_after_one_and_a_half_keep_alives_because_an_old
     assert world.broker.delivered == []
     world.run(2)
     assert [item.topic for item in world.broker.delivered] == ["storeroom/v1/s0412/a1/status"]
+
+
+def test_what_is_announced_follows_the_birth_of_each_connection(world):
+    world.publisher.announce([Outgoing("homeassistant/device/a1/config", b"{}", retain=True)])
+    world.run()
+    world.broker.cut()
+    world.run()
+    topics = [item.topic for item in world.broker.delivered]
+    assert topics == ["storeroom/v1/s0412/a1/status", "homeassistant/device/a1/config"] * 2
+    assert world.outbox.waiting() == []
 
 
 def test_alarms_leave_before_events_before_telemetry(world):

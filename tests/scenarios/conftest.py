@@ -21,6 +21,9 @@ from hardware_mocks.sht3x_chip import Sht3xChip
 from hardware_mocks.vendor_time import vendor_time
 
 CONFIG = """
+[commands]
+signatures = "off"
+
 [node]
 site = "elm-street"
 name = "a1"

@@ -28,6 +28,9 @@ CONFIG = """
 site = "elm-street"
 name = "a1"
 
+[commands]
+signatures = "off"
+
 [panel]
 identify_led_pin = 17
 

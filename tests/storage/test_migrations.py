@@ -62,7 +62,7 @@ def test_a_file_from_the_future_is_a_clear_error_and_left_alone(tmp_path: Path, 
     with engine.connect() as tx:
         tx.exec_driver_sql("PRAGMA user_version = 99")
     engine.dispose()
-    with pytest.raises(StorageNewer, match=r"schema version 99 is newer than this program's 2"):
+    with pytest.raises(StorageNewer, match=r"schema version 99 is newer than this program's 3"):
         open_store()
     assert list(tmp_path.glob("*.corrupt-*")) == []
 

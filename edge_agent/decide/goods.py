@@ -1,0 +1,174 @@
+"""What people say came in, and what they threw away: lines of the record, never a balance.
+
+A scale weighs what a person tells; so neither changes what a shelf holds. The fields are those that a delivery must
+be traced by: Regulation (EC) 178/2002, art. 18; 21 CFR 1.1345(a).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from edge_agent.decide.nouns import Plan
+from edge_agent.decide.wording import short, who
+from edge_agent.domain.command import Command, Verb
+from edge_agent.domain.instant import Instant
+from edge_agent.domain.record import RecordKind, RecordLine
+
+REASONS = ("expired", "spoiled", "damaged", "temperature", "recalled", "other")
+MAX_G = 10_000_000.0  # ten tonnes
+MAX_UNITS = 1_000_000
+COLDEST_C, WARMEST_C = -60.0, 60.0
+MAX_CHARS = 200
+_NAME_CHARS = 64
+_LOT = re.compile(r"[!\"%&'()*+,\-./0-9:;<=>?A-Z_a-z]{1,20}")  # GS1 General Specifications, AI (10), table 7.11-1
+_DELIVERY = (
+    "product",
+    "lot",
+    "supplier",
+    "grams",
+    "units",
+    "invoiced_g",
+    "rejected_g",
+    "use_by",
+    "best_before",
+    "temperature_c",
+    "shelf",
+    "place",
+    "order",
+    "note",
+)
+_WASTE = ("product", "lot", "shelf", "place", "grams", "units", "reason", "note")
+VERBS = (Verb.RECEIVE, Verb.WASTE)
+
+
+class NotPossible(ValueError):
+    """In words for whoever asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    line: RecordLine
+    message: str
+    detail: Mapping[str, object]
+
+
+def carry_out(plan: Plan, command: Command, at: Instant) -> Told:
+    """Raises NotPossible, or ValueError for a ``who`` that is none."""
+    by = who(command)
+    is_delivery = command.verb == Verb.RECEIVE
+    body = _body(plan, command, _DELIVERY if is_delivery else _WASTE)
+    if is_delivery:
+        _require(body, ("product", "lot", "supplier"), command.verb)
+    elif not body.keys() & {"product", "lot", "shelf"}:
+        raise NotPossible("what was thrown away is missing: give product, lot or shelf")
+    else:
+        _require(body, ("reason",), command.verb)
+    if not body.keys() & {"grams", "units"}:
+        raise NotPossible("how much is missing: give grams, units or both")
+    place = _place(plan, body)
+    body = {**body, "who": by, "source": command.cmd_id}
+    kind = RecordKind.DELIVERY if is_delivery else RecordKind.WASTE
+    detail = {key: value for key, value in body.items() if key != "source"}
+    return Told(RecordLine(kind, at, place, body), _words(plan, kind, body), detail)
+
+
+def _body(plan: Plan, command: Command, keys: tuple[str, ...]) -> dict[str, object]:
+    given = {key: value for key, value in command.arguments.items() if key != "who" and value is not None}
+    odd = [key for key in given if key not in keys]
+    if odd:
+        raise NotPossible(f"{short(odd[0])} is none of {', '.join(keys)}")
+    body = {key: _checked(plan, key, given[key]) for key in keys if key in given}
+    of_shelf = next((shelf.product for shelf in plan.shelves if shelf.name == body.get("shelf")), None)
+    if of_shelf is not None:
+        body.setdefault("product", of_shelf)
+    return body
+
+
+def _checked(plan: Plan, key: str, value: object) -> object:
+    match key:
+        case "product":
+            return _one_of(key, value, tuple(plan.products), "the gtin of a [[product]]")
+        case "shelf":
+            return _one_of(key, value, tuple(shelf.name for shelf in plan.shelves), "a [[shelf]]")
+        case "place":
+            return _one_of(key, value, tuple(place.name for place in plan.places), "a [[place]]")
+        case "reason":
+            return _one_of(key, value, REASONS, "a reason")
+        case "lot":
+            return _lot(value)
+        case "use_by" | "best_before":
+            return _day(key, value)
+        case "grams" | "invoiced_g" | "rejected_g":
+            return _number(key, value, 0.0, MAX_G, "g")
+        case "temperature_c":
+            return _number(key, value, COLDEST_C, WARMEST_C, "°C")
+        case "units":
+            return _units(value)
+    return _text(key, value, MAX_CHARS if key == "note" else _NAME_CHARS)
+
+
+def _one_of(key: str, value: object, known: tuple[str, ...], what: str) -> str:
+    if isinstance(value, str) and value in known:
+        return value
+    raise NotPossible(f"{key} = {short(value)}: must be {what}: {', '.join(known) or 'there is none'}")
+
+
+def _lot(value: object) -> str:
+    if isinstance(value, str) and _LOT.fullmatch(value):
+        return value
+    raise NotPossible(f"lot = {short(value)}: must be 1 to 20 of the characters that GS1 allows in a lot, no blanks")
+
+
+def _day(key: str, value: object) -> str:
+    try:
+        if isinstance(value, str) and len(value) == 10:
+            return date.fromisoformat(value).isoformat()
+    except ValueError:
+        pass  # told below
+    raise NotPossible(f"{key} = {short(value)}: must be a day such as 2026-11-30")
+
+
+def _number(key: str, value: object, low: float, high: float, unit: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise NotPossible(f"{key} = {short(value)}: must be between {low:g} and {high:g} {unit}")
+    return float(value)
+
+
+def _units(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_UNITS:
+        raise NotPossible(f"units = {short(value)}: must be a whole number between 0 and {MAX_UNITS}")
+    return value
+
+
+def _text(key: str, value: object, most: int) -> str:
+    if isinstance(value, str) and value.isprintable() and 1 <= len(value.strip()) <= most:
+        return value.strip()
+    raise NotPossible(f"{key} = {short(value)}: must be 1 to {most} printable characters")
+
+
+def _require(body: Mapping[str, object], keys: tuple[str, ...], verb: str) -> None:
+    missing = [key for key in keys if key not in body]
+    if missing:
+        raise NotPossible(f"{missing[0]} is missing: {verb} needs {', '.join(keys)} and grams or units")
+
+
+def _place(plan: Plan, body: Mapping[str, object]) -> str:
+    """As told, or that of the shelf's load cells; "" when nobody knows."""
+    if "place" in body:
+        return str(body["place"])
+    known = {place.name for place in plan.places}
+    for shelf in plan.shelves:
+        if shelf.name == body.get("shelf"):
+            there = (plan.sensors[cell.sensor].place for cell in shelf.cells if cell.sensor in plan.sensors)
+            return next((place for place in there if place in known), "")
+    return ""
+
+
+def _words(plan: Plan, kind: RecordKind, body: Mapping[str, object]) -> str:
+    product = plan.products.get(str(body.get("product")))
+    what = product.name if product is not None else str(body.get("lot") or body.get("shelf"))
+    units = body.get("units")
+    much = f"{units} x " if units is not None else f"{body['grams']:g} g "
+    done = "received" if kind is RecordKind.DELIVERY else f"thrown away ({body['reason']})"
+    return f"{much}{what} {done}"

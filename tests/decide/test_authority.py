@@ -1,0 +1,77 @@
+"""Who may ask for what."""
+
+from dataclasses import replace
+
+import pytest
+
+from edge_agent.decide import Memory, Plan
+from edge_agent.decide.authority import CommandSettings, KeySettings, refusal
+from edge_agent.decide.commands import obey
+from edge_agent.domain.command import Command, ResultCode, Seal
+from edge_agent.domain.instant import Instant
+from edge_agent.domain.settings import SettingsError
+
+AT = Instant(1000, 1_790_000_000_000, "boot-1")
+PUBLIC = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="  # RFC 8032, 7.1, test 1
+KEYS = (KeySettings("office", PUBLIC), KeySettings("till", PUBLIC, ("tare",)))
+
+
+def command(verb, source="mqtt", key=None):
+    return Command("c-1", verb, {}, source, AT, seal=None if key is None else Seal(key, "n" * 16))
+
+
+@pytest.mark.parametrize(
+    ("verb", "source", "key", "settings", "says"),
+    [
+        ("tare", "mqtt", None, {}, "over MQTT tare needs a signature"),
+        ("set", "mqtt", None, {"keys": ()}, "no [[commands.key]] is configured"),
+        ("tare", "mqtt", "office", {}, None),
+        ("tare", "mqtt", "till", {}, None),
+        ("set", "mqtt", "till", {}, "key till may not sign set"),
+        ("set", "mqtt", "lost", {}, "key lost is not configured any more"),
+        ("acknowledge", "mqtt", "till", {}, "key till may not sign acknowledge"),
+        ("acknowledge", "mqtt", None, {}, None),
+        ("acknowledge", "mqtt", None, {"signatures": "all"}, "needs a signature"),
+        ("reload", "mqtt", None, {"signatures": "off"}, None),
+        ("reload", "local", None, {}, None),
+        ("reload", "cli", None, {}, None),
+        ("reload", "local", None, {"signatures": "all"}, None),
+        ("tare", "mqtt", "office", {"mqtt": ("count",)}, "tare is not among the verbs of commands.mqtt"),
+        ("tare", "local", None, {"local": ("count",)}, "commands.local"),
+        ("tare", "cli", None, {"inbox": ()}, "commands.inbox"),
+        ("count", "local", None, {"local": ("count",)}, None),
+    ],
+)
+def test_each_way_in_and_each_key_has_its_verbs(verb, source, key, settings, says):
+    found = refusal(command(verb, source, key), replace(CommandSettings(keys=KEYS), **settings))
+    assert (found is None) == (says is None), found
+    assert says is None or says in found
+
+
+def test_what_is_not_allowed_is_not_obeyed():
+    obeyed = obey(Memory(), Plan({}), command("reload"), AT)
+    assert obeyed.result.code is ResultCode.UNAUTHORIZED
+    assert obeyed.request is None
+    assert obey(Memory(), Plan({}), command("reload", "local"), AT).request is not None
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"mqtt": ("tare", "dance")}, "mqtt = 'dance': must be verbs, each one of all, tare"),
+        ({"signatures": "sometimes"}, "must be one of dangerous, all, off"),
+        ({"socket": "command.sock"}, "must be an absolute path"),
+        ({"socket": "/" + "x" * 107}, "at most 107 bytes"),
+        ({"keys": (KEYS[0], KEYS[0])}, "tables of different names"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings, says):
+    with pytest.raises(SettingsError) as refused:
+        CommandSettings(**settings)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("public", ["", "AAAA", "!" * 44, PUBLIC[:-1], PUBLIC + "\n"])
+def test_a_public_key_is_32_bytes_in_base64(public):
+    with pytest.raises(SettingsError, match="public_key"):
+        KeySettings("office", public)

@@ -1,0 +1,6 @@
+"""The fuzzer lives beside the scripts."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[2] / "scripts"))
