@@ -41,6 +41,7 @@ FUNDAMENTAL_SHARE = 0.6  # of the best score: a half, third or quarter of its pe
 LOST_PERIODS = 4  # none seen for so many: the phase is to be found anew
 LEAST_SIZE = 0.35  # of the usual one: less is no defrost, the coil was free already
 LOUD = 0.7  # of the echo, in its standard deviations, and the logarithm of the height: once a period or a little more
+HEATED_C = -5.0  # in warmer rooms the fan's own air thaws the coil: no heat, and no hump that rare samples show
 LEAST_HEIGHT = 0.6  # of those that came when due: where defrosts are high, what is low is none
 HUMPS_USUAL = 24  # some days of them say how high one is
 SAMPLES_A_DEFROST = 8  # on its length, to say that one is longer
@@ -322,7 +323,7 @@ def _is_echoed(state: State) -> bool:
     """What rises now came a period ago too; the higher it is, the less of an echo it needs, and the reverse."""
     loud = _loud(state)
     height_k = state.peak_c - state.trough_c
-    if loud <= 0 or height_k < LEAST_HEIGHT * (state.due_k or 0.0):
+    if state.trough_c > HEATED_C or loud <= 0 or height_k < LEAST_HEIGHT * (state.due_k or 0.0):
         return False
     return loud + math.log(height_k / (state.usual_k or height_k)) > LOUD
 
