@@ -7,9 +7,10 @@ import tempfile
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from edge_agent.domain.instant import Clock
 from edge_agent.domain.settings import SettingFault, SettingsError, require, within
@@ -19,18 +20,20 @@ from hardware_mocks.bench_board import BenchBoard
 from hardware_mocks.bme280_chip import Bme280Chip
 from hardware_mocks.climate_chip import Climate, ClimateChip
 from hardware_mocks.clock import SimulatedClock
-from hardware_mocks.contact_switch import ContactSwitch
 from hardware_mocks.dht_chip import DhtChip, PulseLine
 from hardware_mocks.ds18b20_chip import Ds18b20Chip
 from hardware_mocks.firmware import Firmware
-from hardware_mocks.hx711_chip import Hx711Chip
 from hardware_mocks.i2c_bus import KERNEL_TIMEOUT_S, Chip, timed_out
 from hardware_mocks.load_cell import FAILURES, LoadCell
 from hardware_mocks.nau7802_chip import Nau7802Chip
 from hardware_mocks.sht3x_chip import Sht3xChip
 from hardware_mocks.sht4x_chip import Sht4xChip
 from hardware_mocks.tca9548a_chip import Tca9548aChip
-from hardware_mocks.watched_pins import Onlooker, WatchedFactory
+
+if TYPE_CHECKING:  # a storeroom without a pin loads no gpiozero, as on the Pi
+    from hardware_mocks.contact_switch import ContactSwitch
+    from hardware_mocks.hx711_chip import Hx711Chip
+    from hardware_mocks.watched_pins import Onlooker, WatchedFactory
 
 SPIKES = 0.2  # share of conversions that spike while the fault lasts
 FAULTS = ("unplugged", "bad-checksum", "frozen", "hang", "spikes", "drift", "pinned-humidity", *FAILURES)
@@ -149,7 +152,7 @@ class WeightFitting:
     faults_on_pins: frozenset[str] = frozenset({"unplugged", "frozen", "spikes", *FAILURES})
     faults_on_bus: frozenset[str] = faults_on_pins | {"hang"}
 
-    def __init__(self, sensor: str, chip: Nau7802Chip | Hx711Chip, cell: LoadCell) -> None:
+    def __init__(self, sensor: str, chip: "Nau7802Chip | Hx711Chip", cell: LoadCell) -> None:
         self.sensor = sensor
         self.chip = chip
         self.cell = cell
@@ -214,7 +217,7 @@ class DoorFitting:
     ranges: Ranges = MappingProxyType({"open": (0.0, 1.0)})
     faults: frozenset[str] = frozenset({"unplugged", "frozen"})
 
-    def __init__(self, sensor: str, switch: ContactSwitch) -> None:
+    def __init__(self, sensor: str, switch: "ContactSwitch") -> None:
         self.sensor = sensor
         self.switch = switch
         self._sense: Sense | None = None
@@ -373,8 +376,7 @@ class FittedBoard(BenchBoard):
         """Only the sensors ``hanging`` can suffer "hang". Raises BoardError when two sensors want one place."""
         super().__init__(clock)
         self._hanging = hanging
-        self.pin_factory = WatchedFactory(clock)
-        self.onlooker = Onlooker(self.pin_factory)
+        del self.pin_factory  # made when the first pin is asked for
         self.firmware = Firmware()
         self.fittings: dict[str, Fitting] = {}
         self._muxes: dict[tuple[str, int], Tca9548aChip] = {}
@@ -391,6 +393,18 @@ class FittedBoard(BenchBoard):
             self.close()
             raise
 
+    @cached_property
+    def pin_factory(self) -> "WatchedFactory":  # type: ignore[override]
+        from hardware_mocks.watched_pins import WatchedFactory
+
+        return WatchedFactory(self.clock)
+
+    @cached_property
+    def onlooker(self) -> "Onlooker":
+        from hardware_mocks.watched_pins import Onlooker
+
+        return Onlooker(self.pin_factory)
+
     def power_flags(self) -> int:
         return self.firmware.power_flags()
 
@@ -404,7 +418,8 @@ class FittedBoard(BenchBoard):
         for fitting in self.fittings.values():
             fitting.suffer(None)  # whoever hangs on a chip goes on
         super().close()
-        self.pin_factory.close()
+        if "pin_factory" in vars(self):
+            self.pin_factory.close()
         if self._one_wire is not None:
             self._one_wire.cleanup()
             self._one_wire = None
@@ -429,12 +444,16 @@ class FittedBoard(BenchBoard):
             self._attach(weight.sensor, adc, weight.hangs, settings)
             return weight
         if driver == "hx711":
+            from hardware_mocks.hx711_chip import Hx711Chip
+
             cell = load_cell(cells, seed)
             hx711 = Hx711Chip(clock, cell, self.pin_factory, settings.data_pin, settings.clock_pin)
             return WeightFitting(sensor.name, hx711, cell)
         if driver == "ds18b20":
             return ProbeFitting(sensor.name, Ds18b20Chip(self._one_wire_folder(), settings.device))
         if driver == "contact":
+            from hardware_mocks.contact_switch import ContactSwitch
+
             return DoorFitting(
                 sensor.name,
                 ContactSwitch(

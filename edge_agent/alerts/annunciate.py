@@ -37,7 +37,9 @@ def annunciation(alarms: Iterable[Alarm], now: Instant) -> Annunciation:
 def light_of(alarm: Alarm) -> Light:
     """Flashing: come. Steady: it holds, and somebody knows. Slow: it is over, and something is still asked for."""
     if alarm.state is AlarmState.ACKNOWLEDGED:
-        return Light.STEADY if alarm.is_active else Light.SLOW
+        return Light.STEADY if alarm.is_active and alarm.calm_since is None else Light.SLOW
+    if alarm.state is AlarmState.UNACKNOWLEDGED and alarm.calm_since is not None:
+        return Light.SLOW  # it keeps coming back, and is over just now
     return _LIGHTS.get(alarm.state, Light.OFF)
 
 
@@ -66,7 +68,7 @@ def _urgency(shown: tuple[Alarm, Light]) -> tuple[bool, int, bool]:
 
 def _sounds(alarm: Alarm, now: Instant) -> bool:
     """A silence has an end: one of another boot, or longer than it may be, is over."""
-    if alarm.state is not AlarmState.UNACKNOWLEDGED:
+    if alarm.state is not AlarmState.UNACKNOWLEDGED or alarm.calm_since is not None:
         return False
     until = alarm.silenced_until
     return until is None or not 0 < -until.age_s(now) <= LONGEST_SILENCE_S

@@ -2,8 +2,10 @@
 
 Where it usually sets in, how far peaks stray, and how long the air usually stays above it (doors, warm goods) is
 learnt in blocks of six hours from what the room does by itself. A room that nobody entered is told after three
-minutes above; one that was entered when it stays longer than it ever did. With a sample every 15 min it takes at least
-three of them, so 15 min cannot be kept there; a room whose cycles are not seen is judged by its half-hour means.
+minutes above. After a door or a defrost a compressor that runs pulls the air down within minutes, each room in its own
+time: one that stays warm for longer than it ever took since the door was shut, or the defrost's heat ended, is told.
+With a sample every 15 min it takes at least three of them, so 15 min cannot be kept there; a room whose cycles are not
+seen is judged by its half-hour means.
 """
 
 import math
@@ -29,6 +31,13 @@ SPREADS = 4.0
 MEAN_S = 1800.0
 QUIET_S = 180.0  # above, in a room nobody entered
 CALM_S = 900.0  # so long after a door or a defrost a rise may still be theirs
+AFTER_DOOR_S = 420.0  # above, since the door was shut: it must rest for 3 min, then pulls the air down; without ...
+AFTER_UNSEEN_S = 1500.0  # ... a contact not every load is seen that is carried in, which takes 20 min; since ...
+AFTER_DEFROST_S = 480.0  # ... a defrost's heat ended: the coil drips, the fan waits, the air is pulled down; or ...
+RECOVERY_SHARE = 1.3  # ... so many times as long as it usually takes at most, ...
+RECOVERY_S = 120.0  # ... and so much
+PULL_S = 240.0
+PULLED_SHARE = 0.5  # of how fast the room is usually cooled: it runs. Air that falls back to its goods falls slower
 ENTERED_S = 600.0  # above, in a room that was entered; more where it is used to more
 STAY_SHARE = 1.3
 STAY_S = 300.0
@@ -60,6 +69,8 @@ class Learnt:
     stays_s: tuple[float, ...] = ()  # the longest time above in a block
     defrosts: tuple[bool, ...] = ()  # whether one was recognised in it
     cooling_k_min: float = 0.0  # how fast the compressor usually cools; 0: not known
+    after_doors_s: tuple[float, ...] = ()  # the longest in a block until the air was back, since a door was shut ...
+    after_defrosts_s: tuple[float, ...] = ()  # ... or a defrost's heat ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,8 @@ class Block:
     mean_c: float | None = None  # of half an hour
     warmest_c: float | None = None  # such mean, outside defrosts
     stay_s: float = 0.0
+    after_door_s: float = 0.0
+    after_defrost_s: float = 0.0
     has_defrosted: bool = False
 
 
@@ -90,9 +103,11 @@ class State:
     step_s: float = 0.0
     entered_s: float | None = None  # when a door was last open
     defrosted_s: float | None = None  # when a defrost was last underway
+    heated_s: float | None = None  # when a defrost last heated the air
+    warm_s: float | None = None  # since when the air is above where cooling sets in, be it for a defrost
     cooled_s: float | None = None  # when it last fell as only a compressor makes it
     watched_s: float = 0.0  # since which nothing was missed
-    above_s: float | None = None  # since when the air is above where cooling sets in
+    above_s: float | None = None  # since when the air is above, and no defrost makes it so
     told_c: float = 0.0  # how warm it was when it was told
     trend: tuple[Mark, ...] = ()  # of the last ten minutes
     marks: tuple[Mark, ...] = ()  # since the rise began
@@ -123,12 +138,14 @@ def follow(
     is_door_known: bool = True,
     are_defrosts_known: bool = False,
     has_contact: bool = False,
+    heat_ends_in_s: float | None = None,
 ) -> Followed:
     """One moment on; ``limits_c`` and ``product_s`` (time constant of the product behind the air) for the forecast.
 
     ``moment.is_door_open`` should be the door's state as far as it is known, inferred or by contact.
     ``moment.is_defrosting`` is relied on where it was true lately, or ``are_defrosts_known``; that every opening is
-    known only where the door ``has_contact``.
+    known only where the door ``has_contact``. ``heat_ends_in_s``: until the heat of the defrost that is due usually
+    ends, or since (negative); None where none is due, or it is not known.
     """
     if moment.air_c is None:
         swing = replace(state.swing, now_s=state.swing.now_s + moment.after_s)
@@ -138,7 +155,7 @@ def follow(
     is_anew = before.level_c is None or moment.after_s > GAP_S
     state = _disturbed(replace(state, swing=swing), moment)
     if is_anew:
-        state = replace(state, watched_s=swing.now_s, above_s=None, trend=(), marks=(), step_s=0.0)
+        state = replace(state, watched_s=swing.now_s, above_s=None, warm_s=None, trend=(), marks=(), step_s=0.0)
         return _said(state, moment, limits_c, product_s)
     state = replace(state, step_s=smoothed(state.step_s or None, moment.after_s, 1.0, 20.0))
     if leg is not None and _is_undisturbed(state, before.from_s):
@@ -146,9 +163,12 @@ def follow(
     if leg is not None and _is_cooling(state.learnt, leg):
         state = replace(state, cooled_s=swing.now_s)
     state = _marked(state, is_turned=leg is not None)
-    state = _above(state, moment)
-    state = _blocked(state, moment)
+    # Without a contact nothing is known of the door in a defrost, and none is taken to be open.
+    is_door_known = is_door_known or moment.is_defrosting
     is_clear = is_door_known and (are_defrosts_known or _are_defrosts_seen(state) or _is_never_long(state.learnt))
+    state = _above(state, moment)
+    state = _recovering(_heated(state, moment, heat_ends_in_s), moment, is_clear=is_clear)
+    state = _blocked(state, moment)
     return _said(_judged(state, moment, is_clear=is_clear, has_contact=has_contact), moment, limits_c, product_s)
 
 
@@ -196,7 +216,8 @@ def _disturbed(state: State, moment: Moment) -> State:
 
 def _is_undisturbed(state: State, since_s: float) -> bool:
     """Nothing but the compressor moved the air since."""
-    last_s = max(state.entered_s or -math.inf, state.defrosted_s or -math.inf, state.watched_s - CALM_S / 2)
+    known_s = (each_s for each_s in (state.entered_s, state.defrosted_s, state.heated_s) if each_s is not None)
+    last_s = max((*known_s, state.watched_s - CALM_S / 2))
     return since_s - last_s > (CALM_S / 2 if last_s == state.watched_s - CALM_S / 2 else CALM_S)
 
 
@@ -245,6 +266,63 @@ def _above_for_s(state: State) -> float:
     return state.swing.now_s - max(state.above_s, state.entered_s or 0.0, state.cooled_s or 0.0)
 
 
+def _heated(state: State, moment: Moment, heat_ends_in_s: float | None) -> State:
+    """By a defrost: until its usual end, though a door's warm air hide it, and longer while the air goes on warming."""
+    swing = state.swing
+    heated_s = state.heated_s or 0.0
+    if moment.is_defrosting:
+        heated_s = max(heated_s, swing.to_s if swing.rises else swing.from_s)
+    if heat_ends_in_s is not None and (moment.is_defrosting or heat_ends_in_s > 0):
+        heated_s = max(heated_s, swing.now_s + min(heat_ends_in_s, 0.0))
+    return replace(state, heated_s=heated_s) if heated_s else state
+
+
+def _recovering(state: State, moment: Moment, *, is_clear: bool) -> State:
+    """How long the air is above, a defrost or not; what it took after a door or a defrost is learnt."""
+    limit_c = threshold_c(state.learnt, state.step_s)
+    if limit_c is None:
+        return state
+    is_above = _level(state) > limit_c - (BELOW_K if state.is_stopped else 0.0)
+    if state.warm_s is None:
+        return replace(state, warm_s=state.swing.now_s) if is_above else state
+    if is_above:
+        return state
+    block = state.block
+    if is_clear and not state.is_stopped and not moment.is_door_open:
+        uncooled_s, after_s = _uncooled_s(state), _disturbed_s(state)
+        if after_s is not None and after_s == state.heated_s:
+            block = replace(block, after_defrost_s=max(block.after_defrost_s, uncooled_s))
+        elif after_s is not None:
+            block = replace(block, after_door_s=max(block.after_door_s, uncooled_s))
+    return replace(state, warm_s=None, block=block)
+
+
+def _disturbed_s(state: State) -> float | None:
+    """When a door or a defrost last had to do with the air's being above; None: neither had."""
+    last_s = max(state.entered_s or -math.inf, state.heated_s or -math.inf)
+    return last_s if state.warm_s is not None and last_s > state.warm_s - CALM_S else None
+
+
+def _uncooled_s(state: State) -> float:
+    """How long the air has been above with nothing to keep it there but a compressor that stands."""
+    if state.warm_s is None:
+        return 0.0
+    return state.swing.now_s - max(state.warm_s, state.entered_s or 0.0, state.heated_s or 0.0)
+
+
+def _recovers_within_s(state: State, *, has_contact: bool) -> float:
+    """After what there was last: somewhat longer than it takes. Defrosts are alike, and one that took longer had a
+    door in it; of what people do the longest counts, one block of three days and more left out."""
+    after_s, learnt = _disturbed_s(state), state.learnt
+    if after_s is not None and after_s == state.heated_s:
+        known_s = [each_s for each_s in learnt.after_defrosts_s if each_s > 0]
+        return max(AFTER_DEFROST_S, RECOVERY_SHARE * median(known_s) + RECOVERY_S) if known_s else AFTER_UNSEEN_S
+    known_s = sorted(learnt.after_doors_s)
+    usual_s = known_s[-2 if len(known_s) >= KNOWN_BLOCKS else -1] if known_s else 0.0
+    is_seen = has_contact and usual_s > 0
+    return max(AFTER_DOOR_S if is_seen else AFTER_UNSEEN_S, RECOVERY_SHARE * usual_s + RECOVERY_S)
+
+
 def _is_cooling(learnt: Learnt, leg: Leg) -> bool:
     return not leg.rises and learnt.cooling_k_min > 0 and leg.k_per_min >= COOLING_SHARE * learnt.cooling_k_min
 
@@ -281,6 +359,8 @@ def _learnt(learnt: Learnt, block: Block, warmest_c: float) -> Learnt:
         strays_k=(*learnt.strays_k, round(stray_k, 2))[-BLOCKS_KEPT:],
         stays_s=(*learnt.stays_s, round(block.stay_s))[-BLOCKS_KEPT:],
         defrosts=(*learnt.defrosts, block.has_defrosted)[-BLOCKS_KEPT:],
+        after_doors_s=(*learnt.after_doors_s, round(block.after_door_s))[-BLOCKS_KEPT:],
+        after_defrosts_s=(*learnt.after_defrosts_s, round(block.after_defrost_s))[-BLOCKS_KEPT:],
         cooling_k_min=round(median(block.cooling_k_min), 3) if is_cycling and block.cooling_k_min else 0.0,
     )
 
@@ -302,15 +382,40 @@ def _judged(state: State, moment: Moment, *, is_clear: bool, has_contact: bool) 
         new_s = NEW_S if state.step_s <= OFTEN_S else LONGEST_STAY_S
         is_long = swing.rises is True and swing.leg_s >= new_s and swing.to_c - swing.from_c >= NEW_K
         return replace(state, is_stopped=is_long and not moment.is_door_open)
+    is_quick = is_clear and state.step_s <= OFTEN_S and state.learnt.cooling_k_min > 0
+    if state.is_stopped and state.above_s is not None:
+        is_back = _level(state) <= state.told_c - max(BACK_K, BACK_SHARE * (state.told_c - limit_c))
+        if not is_back or (is_quick and not _is_pulled_down(state)):
+            return state
+        return replace(state, is_stopped=False, above_s=state.swing.now_s, warm_s=state.swing.now_s)
+    if is_quick:
+        return _judged_quickly(state, moment, has_contact=has_contact)
     if state.above_s is None:
         return replace(state, is_stopped=False)
-    if state.is_stopped:
-        is_back = _level(state) <= state.told_c - max(BACK_K, BACK_SHARE * (state.told_c - limit_c))
-        return replace(state, is_stopped=False, above_s=state.swing.now_s) if is_back else state
     stay_s = _above_for_s(state)
     is_explained = moment.is_door_open or _is_falling(state)
     is_stopped = stay_s >= _allowed_s(state, is_clear=is_clear, has_contact=has_contact) and not is_explained
     return replace(state, is_stopped=is_stopped, told_c=_level(state))
+
+
+def _judged_quickly(state: State, moment: Moment, *, has_contact: bool) -> State:
+    """Doors, defrosts and the compressor's cycles are known: it is cooled within its usual time, or it has stopped."""
+    least_s = SAMPLES * state.step_s
+    is_calm = state.swing.rises is True and _is_undisturbed(state, state.swing.from_s)
+    allowed_s = QUIET_S if is_calm else _recovers_within_s(state, has_contact=has_contact)
+    is_long = state.warm_s is not None and _uncooled_s(state) >= max(allowed_s, least_s)
+    if not is_long or moment.is_door_open or _is_pulled_down(state):
+        return replace(state, is_stopped=False)
+    return replace(state, is_stopped=True, above_s=state.warm_s, told_c=_level(state))
+
+
+def _is_pulled_down(state: State) -> bool:
+    """In the last minutes as only a compressor does it; before them it may have had to wait."""
+    recent = [mark for mark in state.trend if mark.at_s >= state.swing.now_s - PULL_S]
+    if not recent:
+        return False
+    for_s = max(state.swing.now_s - recent[0].at_s, MARK_S)
+    return _level(state) <= recent[0].air_c - max(FALLING_K, PULLED_SHARE * state.learnt.cooling_k_min * for_s / 60)
 
 
 def _allowed_s(state: State, *, is_clear: bool, has_contact: bool) -> float:

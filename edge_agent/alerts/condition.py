@@ -26,3 +26,5 @@ class Condition:
     needs_acknowledgement: bool = False  # it concerned the goods: stays until somebody has seen it, even when over
     asks_correction: bool = False  # what was done about it is asked for on closing
     began: Instant | None = None  # where it is known to have held for some time already
+    swings: bool = False  # comes and goes while its cause stays: raised again and again, its alarm waits to be sure
+    is_watched: bool = True  # False: nobody looks at it any more, and its alarm ends; `evidence` says why

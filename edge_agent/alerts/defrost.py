@@ -3,7 +3,7 @@
 A defrost is a hump in the air's temperature that comes again after the same time. Of all humps the largest of each
 day are kept; the period is the time by which most of them repeat themselves (correlation of their peaks), and
 the next one is expected a period after the last. A room whose evaporators are defrosted in turn shows the strongest
-of them only. With a sample in 15 min a peak is known to 15 min and humps shorter than that may be missed.
+of them only. Where samples are rarer than each 5 min, a hump's shape and time say too little: see ``defrost_echo``.
 """
 
 import math
@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from edge_agent.alerts import defrost_echo
 from edge_agent.alerts.condition import Condition
 from edge_agent.alerts.moment import Moment
-from edge_agent.alerts.swings import GAP_S, median, smoothed, spread
+from edge_agent.alerts.swings import DEADBAND_K, GAP_S, median, smoothed, spread
 from edge_agent.domain.alarm import Priority
 from edge_agent.domain.instant import ClockState, Instant
 
@@ -39,6 +40,10 @@ EARLY_SHARE = 1.3  # of the usual rise before the usual peak: a rise that is und
 FUNDAMENTAL_SHARE = 0.6  # of the best score: a half, third or quarter of its period is the period itself
 LOST_PERIODS = 4  # none seen for so many: the phase is to be found anew
 LEAST_SIZE = 0.35  # of the usual one: less is no defrost, the coil was free already
+LOUD = 0.7  # of the echo, in its standard deviations, and the logarithm of the height: once a period or a little more
+HEATED_C = -5.0  # in warmer rooms the fan's own air thaws the coil: no heat, and no hump that rare samples show
+LEAST_HEIGHT = 0.6  # of those that came when due: where defrosts are high, what is low is none
+HUMPS_USUAL = 24  # some days of them say how high one is
 SAMPLES_A_DEFROST = 8  # on its length, to say that one is longer
 LONG_SHARE = 1.25
 LONG_S = 120.0
@@ -84,6 +89,7 @@ class Learnt:
     rises_s: tuple[float, ...] = ()
     recoveries_s: tuple[float, ...] = ()
     sizes_kmin: tuple[float, ...] = ()
+    echo: defrost_echo.Learnt = field(default_factory=defrost_echo.Learnt)  # where samples are rare, instead of humps
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,10 @@ class State:
     peak_c: float = 0.0
     peak_s: float = 0.0
     usual_kmin: float | None = None  # size of any hump, the compressor's cycles included
+    usual_k: float | None = None  # height of any hump, where samples are rare
+    due_k: float | None = None  # of those that came when one was due, the more so the more
     is_ours: bool = False  # a defrost is due, and the air warms
+    echo: defrost_echo.State | None = None  # where samples are rare
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +134,15 @@ def follow(state: State, moment: Moment) -> Defrosted:
     level_c = smoothed(state.level_c, moment.air_c, after_s)
     step_s = smoothed(state.step_s or None, after_s, 1.0, 20.0)
     state = replace(state, level_c=level_c, now_s=now_s, step_s=step_s)
+    if _is_rare(state):
+        state = _listened(state, moment.air_c)
     if not state.is_rising:
         return _said(_look_for_rise(state, level_c), None)
     if level_c > state.peak_c:
-        is_ours = state.is_ours or _is_due(state.learnt, now_s, step_s)
-        state = replace(state, peak_c=level_c, peak_s=now_s, is_ours=is_ours)
-    if level_c <= state.peak_c - BACK_SHARE * (state.peak_c - state.trough_c):
-        return _finish(state, level_c)
+        state = replace(state, peak_c=level_c, peak_s=now_s)
+        state = replace(state, is_ours=_is_echoed(state) if _is_rare(state) else state.is_ours or _is_due_now(state))
+    if level_c <= state.peak_c - _back_k(state):
+        return _finish_rare(state, level_c) if _is_rare(state) else _finish(state, level_c)
     if now_s - state.trough_s > LONGEST_HUMP_S:
         return _said(_anew(state, level_c, now_s), None)
     return _said(state, None)
@@ -199,15 +210,18 @@ def _on_timeline(state: State, timeline: str, at: Instant, now_s: float) -> Stat
         by_s = at.offset_ms / 1000
         humps = tuple(replace(hump, peak_s=hump.peak_s + by_s) for hump in learnt.humps)
         expected_s = None if learnt.expected_s is None else learnt.expected_s + by_s
-        moved = replace(learnt, timeline=timeline, humps=humps, expected_s=expected_s)
+        echo = defrost_echo.without_phase(learnt.echo)
+        moved = replace(learnt, timeline=timeline, humps=humps, expected_s=expected_s, echo=echo)
         return replace(
             state,
             learnt=moved,
+            echo=None,
             now_s=state.now_s + by_s,
             trough_s=state.trough_s + by_s,
             peak_s=state.peak_s + by_s,
         )
-    fresh = replace(learnt, timeline=timeline, humps=(), expected_s=None)
+    echo = defrost_echo.without_phase(learnt.echo)
+    fresh = replace(learnt, timeline=timeline, humps=(), expected_s=None, echo=echo)
     return State(fresh, now_s=now_s)
 
 
@@ -230,8 +244,8 @@ def _look_for_rise(state: State, level_c: float) -> State:
         return replace(state, trough_c=level_c, trough_s=state.now_s)
     if level_c < state.trough_c + RISE_K:
         return state
-    is_ours = _is_due(state.learnt, state.now_s, state.step_s)
-    return replace(state, is_rising=True, peak_c=level_c, peak_s=state.now_s, is_ours=is_ours)
+    state = replace(state, is_rising=True, peak_c=level_c, peak_s=state.now_s)
+    return replace(state, is_ours=_is_echoed(state) if _is_rare(state) else _is_due_now(state))
 
 
 def _tolerance_s(learnt: Learnt, step_s: float) -> float:
@@ -252,7 +266,8 @@ def _rise_s(learnt: Learnt) -> float:
     return min(median(learnt.rises_s), LONGEST_RISE_S) if learnt.rises_s else 0.0
 
 
-def _is_due(learnt: Learnt, now_s: float, step_s: float) -> bool:
+def _is_due_now(state: State) -> bool:
+    learnt, now_s, step_s = state.learnt, state.now_s, state.step_s
     rise_s = _rise_s(learnt)
     due_s = _nearest_due_s(learnt, now_s + EARLY_SHARE * rise_s / 2)
     if due_s is None:
@@ -272,6 +287,8 @@ def _limit_s(learnt: Learnt) -> float:
 
 def _is_measured(state: State) -> bool:
     """Most of them come, and samples often enough to say how long one lasts; every 15 min they are not."""
+    if _is_rare(state):
+        return False
     durations_s = state.learnt.durations_s
     is_sure = state.learnt.came_share >= SURE_SHARE
     return is_sure and bool(durations_s) and SAMPLES_A_DEFROST * state.step_s <= median(durations_s)
@@ -283,6 +300,62 @@ def _slow_s(learnt: Learnt) -> float:
     usual_s = median(learnt.recoveries_s)
     second_s = sorted(learnt.recoveries_s)[-2]
     return max(SLOW_SHARE * usual_s, usual_s + 3 * spread(learnt.recoveries_s), second_s) + SLOW_S
+
+
+def _is_rare(state: State) -> bool:
+    """A defrost is one or two samples: its shape and its peak's time say little, its return says more."""
+    return state.step_s > RARE_S
+
+
+def _listened(state: State, air_c: float) -> State:
+    """The period is known once a day anew; what else is learnt stays as it is."""
+    before = state.echo or defrost_echo.knowing(state.learnt.echo)
+    echo = defrost_echo.follow(before, air_c, state.now_s)
+    if echo.learnt is state.learnt.echo:
+        return replace(state, echo=echo)
+    period_s = None if echo.learnt.period is None else echo.learnt.period * defrost_echo.SLOT_S
+    expected_s = None if period_s is None else state.learnt.expected_s
+    learnt = replace(state.learnt, echo=echo.learnt, period_s=period_s, expected_s=expected_s)
+    return replace(state, echo=echo, learnt=learnt)
+
+
+def _is_echoed(state: State) -> bool:
+    """What rises now came a period ago too; the higher it is, the less of an echo it needs, and the reverse."""
+    loud = _loud(state)
+    height_k = state.peak_c - state.trough_c
+    if state.trough_c > HEATED_C or loud <= 0 or height_k < LEAST_HEIGHT * (state.due_k or 0.0):
+        return False
+    return loud + math.log(height_k / (state.usual_k or height_k)) > LOUD
+
+
+def _loud(state: State) -> float:
+    loud = None if state.echo is None else defrost_echo.due(state.echo, state.peak_s)
+    return 0.0 if loud is None else max(0.0, loud)
+
+
+def _back_k(state: State) -> float:
+    """Where samples are rare, the room's other swings hide half of a defrost's fall."""
+    return DEADBAND_K if _is_rare(state) else BACK_SHARE * (state.peak_c - state.trough_c)
+
+
+def _finish_rare(state: State, level_c: float) -> Defrosted:
+    height_k = state.peak_c - state.trough_c
+    learnt, ended = state.learnt, None
+    if state.is_ours and learnt.period_s is not None:
+        ended = _ended(state, height_k, state.now_s - state.peak_s)
+        expected_s = state.peak_s + learnt.period_s
+        learnt = replace(learnt, recognised=learnt.recognised + 1, expected_s=expected_s)
+    usual_k = _nearer(state.usual_k, height_k, 1.0)
+    due_k = _nearer(state.due_k, height_k, _loud(state) ** 3)
+    return _said(replace(_anew(state, level_c, state.now_s), learnt=learnt, usual_k=usual_k, due_k=due_k), ended)
+
+
+def _nearer(usual_k: float | None, height_k: float, weight: float) -> float | None:
+    """By its logarithm, so that a high one weighs no more than a low one."""
+    if usual_k is None:
+        return height_k if weight else None
+    share = weight / (weight + HUMPS_USUAL)
+    return math.exp((1 - share) * math.log(usual_k) + share * math.log(height_k))
 
 
 def _said(state: State, ended: Defrost | None) -> Defrosted:
@@ -298,6 +371,8 @@ def _said(state: State, ended: Defrost | None) -> Defrosted:
 
 def _is_late(state: State) -> bool:
     """It still warms when every defrost so far was over: this is something else, or more than that."""
+    if _is_rare(state):
+        return state.now_s - state.trough_s > LONGEST_RISE_S + state.step_s
     within_s = _tolerance_s(state.learnt, state.step_s)
     due_s = _nearest_due_s(state.learnt, state.trough_s)
     rise_s = _rise_s(state.learnt)

@@ -64,33 +64,38 @@ def follow(
     depth = limit.depth(value)
     was_outside = before.last is not None and limit.depth(before.last) > 0
     was_clear = before.last is not None and limit.depth(before.last) <= -limit.deadband
-    now = replace(before, last=value, waited_s=0.0)
     if depth > 0:
-        return _outside(now, limit, value, waited_s if was_outside else 0.0, at, is_excused=is_excused)
+        return _outside(before, limit, value, waited_s if was_outside else 0.0, at, is_excused=is_excused)
     if before.begun is None:
-        return now, None
+        return _over(value), None
     is_clear = depth <= -limit.deadband
     if not before.holds:
         inside_s = before.inside_s + (0.0 if was_outside else waited_s)
-        return (_over(value) if is_clear or inside_s >= limit.off_delay_s else replace(now, inside_s=inside_s)), None
+        is_over = is_clear or inside_s >= limit.off_delay_s
+        return (_over(value) if is_over else replace(before, last=value, waited_s=0.0, inside_s=inside_s)), None
     inside_s = before.inside_s + waited_s if is_clear and was_clear else 0.0
     if is_clear and inside_s >= limit.off_delay_s:
         return _over(value), Turn.ENDED
-    return replace(now, inside_s=min(inside_s, limit.off_delay_s)), None
+    return replace(before, last=value, waited_s=0.0, inside_s=min(inside_s, limit.off_delay_s)), None
 
 
 def _outside(
-    now: Excursion, limit: Limit, value: float, since_s: float, at: Instant, *, is_excused: bool
+    before: Excursion, limit: Limit, value: float, since_s: float, at: Instant, *, is_excused: bool
 ) -> tuple[Excursion, Turn | None]:
-    if is_excused and not now.holds:
-        return replace(now, inside_s=0.0, outside_s=0.0, begun=at, extreme=value), None
+    if is_excused and not before.holds:
+        return Excursion(begun=at, extreme=value, last=value), None
     # A gap that nobody knows the length of is taken for long enough.
-    outside_s = max(now.outside_s, limit.dwell_s) if since_s == float("inf") else now.outside_s + since_s
-    extreme = value if now.extreme is None or limit.depth(value) > limit.depth(now.extreme) else now.extreme
-    begun = now.begun or at
-    counts = now.holds or outside_s >= limit.dwell_s
-    turn = Turn.BEGUN if counts and not now.holds else None
-    return replace(now, holds=counts, begun=begun, outside_s=outside_s, inside_s=0.0, extreme=extreme), turn
+    outside_s = max(before.outside_s, limit.dwell_s) if since_s == float("inf") else before.outside_s + since_s
+    is_farthest = before.extreme is None or limit.depth(value) > limit.depth(before.extreme)
+    counts = before.holds or outside_s >= limit.dwell_s
+    now = Excursion(
+        holds=counts,
+        begun=before.begun or at,
+        outside_s=outside_s,
+        extreme=value if is_farthest else before.extreme,
+        last=value,
+    )
+    return now, Turn.BEGUN if counts and not before.holds else None
 
 
 def _over(value: float) -> Excursion:

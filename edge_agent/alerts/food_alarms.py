@@ -7,6 +7,7 @@ from edge_agent.alerts.settings import FoodLimit, FoodSettings, PlaceSettings, R
 from edge_agent.alerts.warmth import Warmth
 from edge_agent.domain.alarm import Priority
 
+KEYS = frozenset({"food-warning", "food-safety"})
 SINGLE_PERIOD = (Region.ENGLAND, Region.WALES, Region.NORTHERN_IRELAND, Region.SCOTLAND)
 
 

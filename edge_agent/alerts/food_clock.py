@@ -36,6 +36,9 @@ class FoodClock:
     assumed_s: float = 0.0  # of above_s: nobody measured, and it is held for warm
 
 
+SET_BACK = FoodClock()
+
+
 def passed(
     clock: FoodClock,
     limit_c: float,
@@ -52,7 +55,7 @@ def passed(
     if above_s <= 0 and not is_above:
         below_s = clock.below_s + after_s
         if clock.begun is None or below_s >= 3600 * carry_h:
-            return FoodClock()
+            return SET_BACK
         return replace(clock, below_s=below_s, is_above=False)
     is_new = clock.begun is None or (not clock.is_above and clock.below_s >= ONE_PERIOD_S)
     return FoodClock(

@@ -1,7 +1,7 @@
 """What a place was like for a quarter of an hour, and over the day: the line of the record."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from edge_agent.alerts.product_temperature import arrhenius, mean_kinetic_c
 from edge_agent.domain.instant import ClockState, Instant
@@ -89,8 +89,7 @@ class Noted:
 
 
 def noted(interval: Interval, seen: Noted, at: Instant) -> Interval:
-    return replace(
-        interval,
+    return Interval(
         begun=interval.begun or at,
         readings=interval.readings + len(seen.raw_c),
         raw=_all(interval.raw, seen.raw_c),
@@ -141,8 +140,7 @@ def _quarter(at: Instant) -> int:
 def _day(day: Day, seen: Noted, today: int) -> Day:
     if seen.product_c is None:
         return day
-    return replace(
-        day,
+    return Day(
         index=today if day.index < 0 else day.index,
         measured_s=day.measured_s + seen.measured_s,
         arrhenius_s=day.arrhenius_s + seen.measured_s * arrhenius(seen.product_c),

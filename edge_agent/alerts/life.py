@@ -8,6 +8,10 @@ What people do is taken at once, or refused in words (``NotPossible``). What the
                      |               +-> acknowledged, over: asks what was done -> (correct) -> normal
                      +-> returned-unacknowledged -> (acknowledge) -> as above
     any of them <-> shelved (with an end), out of service (with a reason)
+
+One that keeps coming back within a day (a thermostat that runs on, interrupted by each defrost) ends later each time:
+an off-delay that grows with repetition (EEMUA 191 on repeating and fleeting alarms; ISA-18.2, 10.5). It is raised at
+once all the same, and the record has each excursion.
 """
 
 from dataclasses import replace
@@ -22,6 +26,9 @@ MIN_BETWEEN_S = 60.0  # at most one transition per alarm and minute
 COUNTED_S = 86_400.0
 MOST_COUNTED = 30  # more within a day is said as so many: each instant is kept with the alarm
 MAX_REASON_CHARS = 500
+# How long a condition that swings must be over before its alarm ends, by how often that was raised within a day. The
+# last holds for more: three times eight hours are a day, so no even swing is told more than three times in one.
+CALM_S = (0.0, 3600.0, 8 * 3600.0)
 UNKNOWN_CLOCK_SHELVE_MIN = 30.0  # after a power cut, while nobody knows how long it took
 
 HIDDEN = (AlarmState.SHELVED, AlarmState.OUT_OF_SERVICE)
@@ -40,12 +47,28 @@ def observe(alarm: Alarm | None, condition: Condition, now: Instant) -> AlarmTra
 
     One that comes within a minute of the last one waits; if the condition is back by then, nothing is said.
     """
-    was_active = alarm is not None and alarm.is_active and alarm.state is not AlarmState.NORMAL
-    if condition.holds == was_active or (alarm is not None and _has_just_moved(alarm, now)):
+    if alarm is not None and _has_just_moved(alarm, now):
+        return None
+    if not condition.is_watched:
+        if alarm is None or alarm.state is AlarmState.NORMAL:
+            return None
+        return ended(alarm, now, condition.evidence)
+    if condition.holds == _stands(alarm):
         return None
     if alarm is None or condition.holds:
         return _raised(alarm, condition, now)
-    return _returned(alarm, condition, now)
+    return None if _may_come_back(alarm, condition, now) else _returned(alarm, condition, now)
+
+
+def noticed(alarm: Alarm, condition: Condition, now: Instant) -> Alarm:
+    """The alarm before ``observe``, with the comings and goings through which it stands; the same one if none."""
+    if not _stands(alarm) or condition.holds == (alarm.calm_since is None):
+        # An instant of before a power cut, while the clock is not right, says nothing of how long it is over.
+        is_lost = alarm.calm_since is not None and _passed_s(alarm.calm_since, now) is None
+        return replace(alarm, calm_since=now) if is_lost else alarm
+    if condition.holds:
+        return replace(alarm, calm_since=None, back_since=now)
+    return replace(alarm, calm_since=now) if _calm_s(alarm, condition, now) > 0 else alarm
 
 
 def tick(alarm: Alarm, settings: AlarmSettings, now: Instant, started: Instant) -> AlarmTransition | None:
@@ -54,10 +77,11 @@ def tick(alarm: Alarm, settings: AlarmSettings, now: Instant, started: Instant) 
         return None
     if alarm.state is AlarmState.SHELVED and _is_shelving_over(alarm, now, started):
         return _shown(alarm, now, AGENT, Change.UNSHELVED)
-    if not alarm.is_active:
+    if not alarm.is_active or alarm.calm_since is not None:
         return None
     if alarm.state is AlarmState.ACKNOWLEDGED and alarm.acknowledged is not None:
-        if at_least_s(alarm.acknowledged, now, started) < settings.realarm_s(alarm.priority):
+        held = (alarm.acknowledged, alarm.back_since or alarm.acknowledged)  # without a break since the later one
+        if min(at_least_s(since, now, started) for since in held) < settings.realarm_s(alarm.priority):
             return None
         after = replace(alarm, state=AlarmState.UNACKNOWLEDGED, acknowledged=None, silenced_until=None, escalations=0)
         return _moved(alarm, after, now, AGENT, Change.REALARMED)
@@ -73,20 +97,56 @@ def is_silenced(alarm: Alarm, now: Instant) -> bool:
 def ended(alarm: Alarm, now: Instant, why: str) -> AlarmTransition:
     """Nothing observes its condition any more, so nothing else would ever end it."""
     after = replace(
-        alarm, state=AlarmState.NORMAL, is_active=False, asks_correction=False, shelved_until=None, evidence=why
+        alarm,
+        state=AlarmState.NORMAL,
+        is_active=False,
+        asks_correction=False,
+        shelved_until=None,
+        evidence=why,
+        calm_since=None,
+        back_since=None,
     )
     return _moved(alarm, after, now, AGENT, Change.RETURNED)
 
 
+def _stands(alarm: Alarm | None) -> bool:
+    return alarm is not None and alarm.is_active and alarm.state is not AlarmState.NORMAL
+
+
+def _may_come_back(alarm: Alarm, condition: Condition, now: Instant) -> bool:
+    """It is not over for long enough to be sure, after all the times that it was raised within a day."""
+    since = alarm.calm_since or now
+    return (_passed_s(since, now) or 0.0) < _calm_s(alarm, condition, now)
+
+
+def _calm_s(alarm: Alarm, condition: Condition, now: Instant) -> float:
+    """How long it must be over. Whoever set it aside, or has said what was done about it, is told of the next time."""
+    if not condition.swings or alarm.state in HIDDEN or alarm.corrective_action:
+        return 0.0
+    return _calm_after_s(sum(_is_counted(each, now) for each in alarm.raised))
+
+
+def _calm_after_s(times: int) -> float:
+    return CALM_S[min(max(times, 1), len(CALM_S)) - 1]
+
+
+def _passed_s(since: Instant, now: Instant) -> float | None:
+    """None across a power cut where one of the clocks was not right."""
+    if since.boot == now.boot:
+        return since.age_s(now)
+    return max(0.0, wall_s(since, now)) if are_right(since, now) else None
+
+
 def _raised(alarm: Alarm | None, condition: Condition, now: Instant) -> AlarmTransition:
     earlier = () if alarm is None else alarm.raised
+    times = 1 + sum(_is_counted(each, now) for each in earlier)
     fresh = Alarm(
         name=condition.name,
         priority=condition.priority,
         state=AlarmState.UNACKNOWLEDGED,
         at=now,
         since=condition.began or now,
-        message=condition.message,
+        message=condition.message + (_again(times) if condition.swings else ""),
         action=condition.action,
         evidence=condition.evidence,
         place=condition.place,
@@ -107,10 +167,26 @@ def _raised(alarm: Alarm | None, condition: Condition, now: Instant) -> AlarmTra
 
 
 def _returned(alarm: Alarm, condition: Condition, now: Instant) -> AlarmTransition:
-    after = replace(alarm, is_active=False, evidence=condition.evidence, silenced_until=None)
+    after = replace(
+        alarm,
+        is_active=False,
+        evidence=condition.evidence,
+        silenced_until=None,
+        calm_since=None,
+        back_since=None,
+    )
     if alarm.state not in HIDDEN:
         after = replace(after, state=_state_when_over(after))
     return _moved(alarm, after, now, AGENT, Change.RETURNED)
+
+
+def _again(times: int) -> str:
+    """
+    >>> _again(1), _again(2)
+    ('', '; 2 times within a day, so this stands until it is over for 1 h')
+    """
+    hours = _calm_after_s(times) / 3600
+    return f"; {times} times within a day, so this stands until it is over for {hours:g} h" if hours else ""
 
 
 def _state_when_over(alarm: Alarm) -> AlarmState:

@@ -16,6 +16,10 @@ CHILLING_DWELL_S = 3600.0  # bananas and basil suffer within hours
 WET_K = 1.0  # below the dew point: two sensors of 0.5 K
 WET_DEADBAND_K = 0.5
 WET_DWELL_S = 900.0
+KEYS = frozenset(
+    {"temperature-high", "temperature-low", "critical-high", "critical-low"}
+    | {"freezing", "chilling", "condensation", "dry", "humid"}
+)  # of every rule that has an alarm
 FOOD = "food"  # the rule that only the record and the food clock's alarms look at
 FOOD_DWELL_S = 300.0  # of the excursion in the record: the food clock itself counts from the first second
 
@@ -31,6 +35,7 @@ class Rule:
     is_excusable: bool = False  # a start, a defrost
     concerns_goods: bool = False  # stays until somebody has seen it, and asks what was done
     is_recorded: bool = True
+    swings: bool = True  # with a thermostat and its defrosts, say: one cause, many times
 
 
 _ON_COOLING = "Check the door, then the setpoint and the compressor"
@@ -49,10 +54,10 @@ def rules(place: PlaceSettings, food_limit_c: float | None) -> Iterator[Rule]:
         yield Rule("temperature-low", "air", limit, Priority.MEDIUM, action, is_excusable=True)
     if place.critical_high_c is not None:
         limit = _limit(place, place.critical_high_c, Side.ABOVE, place.critical_dwell_s)
-        yield Rule("critical-high", of, limit, Priority.HIGH, _ON_GOODS, concerns_goods=True)
+        yield Rule("critical-high", of, limit, Priority.HIGH, _ON_GOODS, concerns_goods=True, swings=False)
     if place.critical_low_c is not None:
         limit = _limit(place, place.critical_low_c, Side.BELOW, place.critical_dwell_s)
-        yield Rule("critical-low", of, limit, Priority.HIGH, _ON_GOODS, concerns_goods=True)
+        yield Rule("critical-low", of, limit, Priority.HIGH, _ON_GOODS, concerns_goods=True, swings=False)
     if food_limit_c is not None:
         limit = _limit(place, food_limit_c, Side.ABOVE, FOOD_DWELL_S)
         yield Rule(FOOD, "product", limit, Priority.HIGH, "", concerns_goods=True)  # its alarms are the clock's
@@ -105,6 +110,7 @@ def condition(place: PlaceSettings, rule: Rule, state: Excursion, goods: str) ->
         needs_acknowledgement=rule.concerns_goods,
         asks_correction=rule.concerns_goods,
         began=state.begun,
+        swings=rule.swings,
     )
 
 

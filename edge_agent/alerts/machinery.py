@@ -1,5 +1,6 @@
 """The cooler and the door of one place: what the detectors of the machines say of a moment."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +16,7 @@ from edge_agent.alerts.door import State as DoorState
 from edge_agent.alerts.elapsed import later
 from edge_agent.alerts.moment import Moment
 from edge_agent.alerts.settings import Kind, PlaceSettings
+from edge_agent.alerts.swings import median
 from edge_agent.alerts.trust import Doubts, Usuals
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.record import RecordKind, RecordLine
@@ -115,10 +117,25 @@ def cooling(
         is_door_known=moment.is_door_open is not None,
         are_defrosts_known=defrost.is_known(found.machinery.defrost),
         has_contact=place.door is not None,
+        heat_ends_in_s=_heat_ends_in_s(found.machinery.defrost),
     )
     worn = cooling_wear.follow(found.machinery.wear, moment)
     machinery = replace(found.machinery, compressor=followed.state, wear=worn.state)
     return machinery, (compressor.condition(place.name, followed, goods), cooling_wear.condition(place.name, worn))
+
+
+def _heat_ends_in_s(state: DefrostState) -> float | None:
+    """Until the peak of the defrost that is due by its period, negative after it; None: none is due.
+
+    >>> learnt = DefrostLearnt(period_s=21_600.0, expected_s=50_000.0, rises_s=(1200.0,))
+    >>> [_heat_ends_in_s(DefrostState(learnt, now_s=now_s)) for now_s in (49_400.0, 50_300.0, 71_000.0, 62_000.0)]
+    [600.0, -300.0, 600.0, None]
+    """
+    learnt = state.learnt
+    if not defrost.is_known(state) or learnt.period_s is None or learnt.expected_s is None or not learnt.rises_s:
+        return None
+    ends_in_s = -math.remainder(state.now_s - learnt.expected_s, learnt.period_s)
+    return ends_in_s if ends_in_s <= median(learnt.rises_s) else None
 
 
 def _since_s(before: Instant | None, at: Instant) -> float:

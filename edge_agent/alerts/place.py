@@ -16,10 +16,12 @@ from edge_agent.alerts.limits import FOOD, Rule
 from edge_agent.alerts.machinery import Machinery
 from edge_agent.alerts.moment import Moment
 from edge_agent.alerts.seen import Said, Seen
-from edge_agent.alerts.settings import FoodSettings, PlaceSettings, food_limit
+from edge_agent.alerts.settings import FoodLimit, FoodSettings, Kind, PlaceSettings, food_limit
 from edge_agent.alerts.warmth import Gap, Goods, Warmth
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.record import RecordKind, RecordLine
+
+_OF_COLD = frozenset({"defrost", "compressor", "cooling-weak"})  # alarms of a machine: alerts/machinery.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,20 @@ def watch(place: PlaceSettings, food: FoodSettings, state: PlaceState, seen: See
     return Watched(_kept(state, is_due=is_written), state.conditions, tuple(records))
 
 
+@lru_cache(maxsize=64)
+def never_raised(place: PlaceSettings, food: FoodSettings) -> frozenset[str]:
+    """Names of the alarms that a place can have, and this one as it is configured has not."""
+    limit, rules = _in_force(place, food)
+    has = {rule.key for rule in rules}
+    if limit is not None:
+        has |= food_alarms.KEYS
+    if place.kind is not Kind.AMBIENT:
+        has |= _OF_COLD
+    if place.kind is not Kind.AMBIENT or place.door is not None:
+        has.add("door")
+    return frozenset(f"{place.name}-{key}" for key in (limits.KEYS | food_alarms.KEYS | _OF_COLD | {"door"}) - has)
+
+
 def judged(state: PlaceState, at: Instant) -> PlaceState:
     """Somebody said at ``at`` what was done with the goods: their clock begins anew."""
     if state.now.judged_ms == at.wall_ms:
@@ -87,35 +103,33 @@ def _moment(
     machines = replace(state.machinery, doubts=believed.doubts)
     is_measured = any(each.temperature_c is not None for each in believed.seen.news)
     found = machinery.around(place, machines, moment, is_measured=is_measured)
-    moment = replace(moment, is_defrosting=found.moment.is_defrosting, is_door_open=found.moment.is_door_open)
 
-    limit = food_limit(place, food)
+    limit, rules = _in_force(place, food)
     limit_c = None if limit is None else limit.limit_c
-    warmed = _warmed(place, Goods(place.time_constant_s, limit_c, food), now, moment, believed.seen)
+    warmed = _warmed(place, Goods(place.time_constant_s, limit_c, food), now, moment, found.moment, believed.seen)
     machines, of_machines = machinery.cooling(place, found, warmed.moment.product_c, limit_c, goods)
-    excursions, turned = _excursions(
-        place, limit_c, now, warmed, is_starting=abs(started.age_s(at)) < place.start_s
-    )  # fmt: skip
+    is_starting = abs(started.age_s(at)) < place.start_s
+    excursions, turned = _excursions(rules, place.time_constant_s, now, warmed, is_starting=is_starting)
 
     records = [*found.records]
     records += [_line(place, rule, turn, excursion, at) for rule, turn, excursion in turned if rule.is_recorded]
     if warmed.gap is not None:
         records.append(RecordLine(RecordKind.GAP, at, place.name, _gap_body(warmed.gap, at, started)))
-    own = (rule for rule in _rules(place, limit_c) if rule.key != FOOD)
+    own = (rule for rule in rules if rule.key != FOOD)
     conditions = [limits.condition(place, rule, excursions[rule.key], goods) for rule in own]
     if limit is not None:
         is_warm = excursions[FOOD].holds
         conditions += food_alarms.conditions(place, food, limit, warmed.warmth, goods, is_warm=is_warm)
-    lasting = replace(
-        now,
+    lasting = Lasting(
         warmth=warmed.warmth,
         exposed=warmed.exposed,
         excursions=tuple(excursions.items()),
         interval=interval.noted(now.interval, _noted(place, seen, now.warmth, warmed), at),
         seen=at,
+        judged_ms=now.judged_ms,
     )
     told = (*conditions, *found.conditions, *of_machines, *believed.conditions)
-    return replace(state, now=lasting, started=started, machinery=machines, conditions=told), records
+    return PlaceState(lasting, state.kept, state.phase, started, machines, told), records
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +143,10 @@ class _Warmed:
     gap: Gap | None
 
 
-def _warmed(place: PlaceSettings, judged_by: Goods, now: Lasting, moment: Moment, seen: Seen) -> _Warmed:
+def _warmed(
+    place: PlaceSettings, judged_by: Goods, now: Lasting, moment: Moment, around: Moment, seen: Seen
+) -> _Warmed:
+    """``around``: whether there is a defrost, and a door open."""
     core_c = _median(_temperatures(seen.all, place.core))
     warm, gap = warmth.follow(now.warmth, judged_by, moment.air_c, core_c, moment.at)
     is_known = moment.air_c is not None or core_c is not None
@@ -137,7 +154,13 @@ def _warmed(place: PlaceSettings, judged_by: Goods, now: Lasting, moment: Moment
     if place.freezes_c is not None and moment.air_c is not None:
         after_s = 0.0 if now.warmth.at is None else warmth.between_s(now.warmth.at, moment.at)
         exposed = freezing.follow(exposed, moment.air_c, after_s, place.freezes_c, place.time_constant_s)
-    return _Warmed(replace(moment, product_c=warm.product_c if is_known else None), core_c, warm, exposed, gap)
+    moment = replace(
+        moment,
+        product_c=warm.product_c if is_known else None,
+        is_defrosting=around.is_defrosting,
+        is_door_open=around.is_door_open,
+    )
+    return _Warmed(moment, core_c, warm, exposed, gap)
 
 
 def _as_one(place: PlaceSettings, now: Lasting, seen: Seen) -> Moment:
@@ -167,20 +190,24 @@ def _median(values: Iterable[float]) -> float | None:
 
 
 @lru_cache(maxsize=64)
-def _rules(place: PlaceSettings, food_limit_c: float | None) -> tuple[Rule, ...]:
-    rules = limits.rules(place, food_limit_c)
-    return (*rules, freezing.rule(place.freezes_c, place.off_delay_s)) if place.freezes_c is not None else tuple(rules)
+def _in_force(place: PlaceSettings, food: FoodSettings) -> tuple[FoodLimit | None, tuple[Rule, ...]]:
+    """The law's limit, and every limit of the place with it."""
+    limit = food_limit(place, food)
+    rules = list(limits.rules(place, None if limit is None else limit.limit_c))
+    if place.freezes_c is not None:
+        rules.append(freezing.rule(place.freezes_c, place.off_delay_s))
+    return limit, tuple(rules)
 
 
 def _excursions(
-    place: PlaceSettings, food_limit_c: float | None, now: Lasting, warmed: _Warmed, *, is_starting: bool
+    rules: Iterable[Rule], time_constant_s: float, now: Lasting, warmed: _Warmed, *, is_starting: bool
 ) -> tuple[dict[str, Excursion], list[tuple[Rule, Turn, Excursion]]]:
     """Where every limit stands now, and those that turned, as they were outside."""
     moment, exposed, core_c = warmed.moment, warmed.exposed, warmed.core_c
-    values = {**limits.values(moment), "exposed": freezing.ahead_c(exposed, core_c, place.time_constant_s)}
+    values = {**limits.values(moment), "exposed": freezing.ahead_c(exposed, core_c, time_constant_s)}
     before, turned = dict(now.excursions), []
     following: dict[str, Excursion] = {}
-    for rule in _rules(place, food_limit_c):
+    for rule in rules:
         is_excused = rule.is_excusable and (is_starting or moment.is_defrosting)
         if rule.of == "exposed":
             is_excused = not freezing.is_meant(exposed, core_c, rule.limit.value)

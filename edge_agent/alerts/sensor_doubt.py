@@ -63,26 +63,59 @@ class Usual:
 
 
 @dataclass(frozen=True, slots=True)
+class Still:
+    """How long it gave the very same values, and between what its neighbours moved meanwhile."""
+
+    for_s: float = 0.0
+    others_low_c: float | None = None
+    others_high_c: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """One that is not settled."""
+
+    before_c: float  # what it said before
+    others_before_c: float | None
+    ago_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    wet_s: float = 0.0
+    dry_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The last reason to doubt it: it stands for an hour."""
+
+    why: str
+    said: str
+    ago_s: float = 0.0
+
+
+NEVER_PINNED = Pinned()
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     learnt: Usual = field(default_factory=Usual)  # outlives a power cut: changes every six hours
     # Built anew after a start:
-    usual: Usual | None = None  # as of now
+    usual_now: Usual | None = None
     at: Instant | None = None
     last: Values = field(default_factory=Values)
     others_c: float | None = None  # median of its neighbours then
-    still_s: float = 0.0
-    others_low_c: float | None = None  # while it stands still
-    others_high_c: float | None = None
-    before_c: float | None = None  # the jump that is not settled: what it said before ...
-    others_before_c: float | None = None
-    jumped_s: float = 0.0  # ... and how long ago
+    still: Still = field(default_factory=Still)
+    jump: Jump | None = None
     spikes: tuple[float, ...] = ()  # how long ago each
-    wet_s: float = 0.0
-    dry_s: float = 0.0
+    pinned: Pinned = NEVER_PINNED
     apart_s: float = 0.0
-    told: str = ""  # the last reason to doubt it ...
-    told_in_words: str = ""
-    told_s: float = 0.0  # ... and how long ago: it stands for an hour
+    told: Told | None = None
+
+    @property
+    def usual(self) -> Usual:
+        return self.usual_now or self.learnt
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +132,28 @@ def follow(state: State, values: Values, neighbours: Sequence[Values], at: Insta
     others = [other.temperature_c for other in neighbours if other.temperature_c is not None]
     others_c = median(others) if others else None
     after_s = state.at.age_s(at) if state.at is not None else 0.0
-    usual = state.usual or state.learnt
-    if values.temperature_c is None:
-        return _held(_judged(replace(state, usual=usual), len(others)), 0.0)
-    if state.at is None or state.last.temperature_c is None or not 0 <= after_s <= HOUR_S:
-        state = State(learnt=state.learnt, usual=usual, at=at, last=values, others_c=others_c)
+    air_c, last_c = values.temperature_c, state.last.temperature_c
+    if air_c is None:
+        return _held(_judged(state, len(others)), 0.0)
+    if last_c is None or not 0 <= after_s <= HOUR_S:
+        state = State(learnt=state.learnt, usual_now=state.usual, at=at, last=values, others_c=others_c)
         return _judged(state, len(others))
-    state = replace(state, usual=usual, at=at)
-    state = _stood(state, values, others_c, after_s)
-    state = _jumped(state, values.temperature_c, others_c, after_s)
-    state = _pinned(state, values.humidity_pct, after_s)
-    state = _compared(state, values.temperature_c, others_c, after_s)
-    return _held(_judged(_written(replace(state, last=values, others_c=others_c)), len(others)), after_s)
+    usual, is_apart = _compared(state.usual, _longest_s(state, values), air_c, others_c, after_s)
+    jump, spikes = _jumped(state, last_c, air_c, others_c, after_s)
+    state = State(
+        learnt=state.learnt if usual.known_s - state.learnt.known_s < LEARN_S else usual,
+        usual_now=usual,
+        at=at,
+        last=values,
+        others_c=others_c,
+        still=_stood(state, values, others_c, after_s),
+        jump=jump,
+        spikes=spikes,
+        pinned=_pinned(state.pinned, values.humidity_pct, after_s),
+        apart_s=state.apart_s + after_s if is_apart else 0.0,
+        told=state.told,
+    )
+    return _held(_judged(state, len(others)), after_s)
 
 
 def condition(sensor: str, doubt: Doubt) -> Condition:
@@ -122,19 +165,22 @@ def condition(sensor: str, doubt: Doubt) -> Condition:
         message=f"Sensor {sensor} is not to be believed: {doubt.said}" if holds else f"Sensor {sensor} is plausible",
         action="Compare it with a thermometer beside it; then clean, dry or replace it",
         evidence=doubt.why,
+        swings=True,
     )
 
 
-def _stood(state: State, values: Values, others_c: float | None, after_s: float) -> State:
-    """How long it gives the very same values, and what its neighbours did meanwhile."""
-    usual = state.usual or state.learnt
-    if values == state.last:
-        low_c, high_c = _widened(state.others_low_c, state.others_high_c, others_c)
-        return replace(state, still_s=state.still_s + after_s, others_low_c=low_c, others_high_c=high_c)
-    still_s = usual.still_s if _is_stuck(state) else max(usual.still_s, state.still_s)
-    return replace(
-        state, still_s=0.0, others_low_c=others_c, others_high_c=others_c, usual=replace(usual, still_s=still_s)
-    )
+def _stood(state: State, values: Values, others_c: float | None, after_s: float) -> Still:
+    if values != state.last:
+        return Still(0.0, others_c, others_c)
+    still = state.still
+    return Still(still.for_s + after_s, *_widened(still.others_low_c, still.others_high_c, others_c))
+
+
+def _longest_s(state: State, values: Values) -> float:
+    """That it ever stood still; a stuck one is not learnt from."""
+    if values == state.last or _is_stuck(state):
+        return state.usual.still_s
+    return max(state.usual.still_s, state.still.for_s)
 
 
 def _widened(low_c: float | None, high_c: float | None, value_c: float | None) -> tuple[float | None, float | None]:
@@ -144,89 +190,86 @@ def _widened(low_c: float | None, high_c: float | None, value_c: float | None) -
 
 
 def _is_stuck(state: State) -> bool:
-    usual = state.usual or state.learnt
+    usual, still = state.usual, state.still
     if usual.known_s < DAY_S:
         return False
     least_s = SLOW_STUCK_S if usual.still_s > SLOW_S else STUCK_S
-    if state.others_low_c is not None and state.others_high_c is not None:
-        moved_k = state.others_high_c - state.others_low_c
-        if moved_k >= MOVES_K and state.still_s >= max(STUCK_S, 2 * usual.still_s):
+    if still.others_low_c is not None and still.others_high_c is not None:
+        moved_k = still.others_high_c - still.others_low_c
+        if moved_k >= MOVES_K and still.for_s >= max(STUCK_S, 2 * usual.still_s):
             return True
-    return state.still_s >= max(least_s, STUCK_TIMES * usual.still_s)
+    return still.for_s >= max(least_s, STUCK_TIMES * usual.still_s)
 
 
-def _jumped(state: State, air_c: float, others_c: float | None, after_s: float) -> State:
+def _jumped(
+    state: State, last_c: float, air_c: float, others_c: float | None, after_s: float
+) -> tuple[Jump | None, tuple[float, ...]]:
+    """The jump that is not settled, and the spikes of the last hour."""
     spikes = tuple(ago_s + after_s for ago_s in state.spikes if ago_s + after_s <= HOUR_S)
-    state = replace(state, spikes=spikes)
-    last_c = state.last.temperature_c
-    if state.before_c is None:
-        if last_c is None or not _is_jump(last_c, air_c, after_s):
-            return state
-        return replace(state, before_c=last_c, others_before_c=state.others_c, jumped_s=0.0)
-    jumped_s = state.jumped_s + after_s
-    height_k = (last_c if last_c is not None else air_c) - state.before_c
-    if abs(air_c - state.before_c) <= max(JUMP_K / 2, BACK_SHARE * abs(height_k)):
+    jump = state.jump
+    if jump is None:
+        return (Jump(last_c, state.others_c) if _is_jump(last_c, air_c, after_s) else None), spikes
+    height_k = last_c - jump.before_c
+    if abs(air_c - jump.before_c) <= max(JUMP_K / 2, BACK_SHARE * abs(height_k)):
         # A room that was opened cools again slowly; a spike goes as it came.
-        is_spike = last_c is not None and _is_jump(last_c, air_c, after_s)
-        spikes = (*spikes, 0.0)[-2 * SPIKES :] if is_spike else spikes
-        return replace(state, before_c=None, jumped_s=0.0, spikes=spikes)
+        return None, (*spikes, 0.0)[-2 * SPIKES :] if _is_jump(last_c, air_c, after_s) else spikes
     follows = (
         others_c is not None
-        and state.others_before_c is not None
-        and (others_c - state.others_before_c) / (air_c - state.before_c) >= FOLLOWS_SHARE
+        and jump.others_before_c is not None
+        and (others_c - jump.others_before_c) / (air_c - jump.before_c) >= FOLLOWS_SHARE
     )
-    is_over = follows or jumped_s > HOUR_S
-    return replace(state, before_c=None if is_over else state.before_c, jumped_s=0.0 if is_over else jumped_s)
+    ago_s = jump.ago_s + after_s
+    return (None if follows or ago_s > HOUR_S else Jump(jump.before_c, jump.others_before_c, ago_s)), spikes
 
 
-def _is_impossible(state: State) -> bool:
-    """The jump that is not settled is larger than what a door lets in."""
-    last_c = state.last.temperature_c
-    return state.before_c is not None and last_c is not None and abs(last_c - state.before_c) >= SURE_K
+def _is_impossible(jump: Jump, last_c: float | None) -> bool:
+    """It is larger than what a door lets in."""
+    return last_c is not None and abs(last_c - jump.before_c) >= SURE_K
 
 
 def _is_too_still(state: State) -> bool:
     """Not stuck for long enough to be told, but it never was like that."""
-    usual = state.usual or state.learnt
-    return usual.known_s >= DAY_S and usual.still_s <= LIVELY_S and state.still_s >= STILL_S
+    usual = state.usual
+    return usual.known_s >= DAY_S and usual.still_s <= LIVELY_S and state.still.for_s >= STILL_S
 
 
 def _is_jump(from_c: float, to_c: float, after_s: float) -> bool:
     return 0 < after_s <= MOST_APART_S and abs(to_c - from_c) >= max(JUMP_K, FASTEST_K_MIN * after_s / 60)
 
 
-def _pinned(state: State, humidity_pct: float | None, after_s: float) -> State:
-    if humidity_pct is None:
-        return replace(state, wet_s=0.0, dry_s=0.0)
-    wet_s = state.wet_s + after_s if humidity_pct >= WET_PCT else 0.0
-    dry_s = state.dry_s + after_s if humidity_pct <= DRY_PCT else 0.0
-    return replace(state, wet_s=wet_s, dry_s=dry_s)
+def _pinned(pinned: Pinned, humidity_pct: float | None, after_s: float) -> Pinned:
+    if humidity_pct is None or DRY_PCT < humidity_pct < WET_PCT:
+        return NEVER_PINNED
+    is_wet = humidity_pct >= WET_PCT
+    return Pinned(pinned.wet_s + after_s, 0.0) if is_wet else Pinned(0.0, pinned.dry_s + after_s)
 
 
-def _compared(state: State, air_c: float, others_c: float | None, after_s: float) -> State:
-    """What is usual of it, and beside its neighbours; a disagreement is not learnt while it lasts."""
-    usual = state.usual or state.learnt
-    usual = replace(usual, known_s=usual.known_s + after_s)
+def _compared(
+    usual: Usual, still_s: float, air_c: float, others_c: float | None, after_s: float
+) -> tuple[Usual, bool]:  # fmt: skip
+    """What is usual of it, and beside its neighbours; and whether it is apart from them, which is not learnt."""
+    known_s = usual.known_s + after_s
     if others_c is None:
-        level_c = smoothed(usual.level_c, air_c, after_s, min(USUAL_S, usual.known_s))
-        return replace(state, usual=replace(usual, level_c=level_c), apart_s=0.0)
+        level_c = smoothed(usual.level_c, air_c, after_s, min(USUAL_S, known_s))
+        return replace(usual, known_s=known_s, still_s=still_s, level_c=level_c), False
     apart_k = air_c - others_c
     if usual.beside_s >= LEARN_S and _is_apart(usual, apart_k):
-        return replace(state, usual=usual, apart_s=state.apart_s + after_s)
+        return replace(usual, known_s=known_s, still_s=still_s), True
     # A plain mean at first, so that the very first value does not weigh for a week.
     over_s = min(USUAL_S, usual.beside_s + after_s)
     mean_k = smoothed(usual.apart_k, apart_k, after_s, over_s)
     most_k = max(STRAYS_K, STRAYS_SPREADS * math.sqrt(usual.apart_var))
     strays_k = min(abs(apart_k - mean_k), most_k)
-    usual = replace(
-        usual,
-        level_c=smoothed(usual.level_c, air_c, after_s, min(USUAL_S, usual.known_s)),
+    learnt = Usual(
+        known_s=known_s,
+        still_s=still_s,
+        level_c=smoothed(usual.level_c, air_c, after_s, min(USUAL_S, known_s)),
         others_c=smoothed(usual.others_c, others_c, after_s, over_s),
         beside_s=usual.beside_s + after_s,
         apart_k=mean_k,
         apart_var=smoothed(usual.apart_var, strays_k * strays_k, after_s, over_s),
     )
-    return replace(state, usual=usual, apart_s=0.0)
+    return learnt, False
 
 
 def _is_apart(usual: Usual, apart_k: float) -> bool:
@@ -236,7 +279,7 @@ def _is_apart(usual: Usual, apart_k: float) -> bool:
 
 def _is_odd(state: State, others: int) -> bool:
     """Beside two or more it is odd when it differs from their median; beside one when it moved away further."""
-    usual = state.usual or state.learnt
+    usual = state.usual
     if state.apart_s < APART_S or state.last.temperature_c is None:
         return False
     if others >= 2 or usual.level_c is None or usual.others_c is None or usual.apart_k is None:
@@ -246,41 +289,34 @@ def _is_odd(state: State, others: int) -> bool:
     return moved_k >= APART_K and moved_k >= other_moved_k + APART_K / 2
 
 
-def _written(state: State) -> State:
-    usual = state.usual or state.learnt
-    if usual.known_s - state.learnt.known_s < LEARN_S:
-        return state
-    return replace(state, learnt=usual)
-
-
 def _held(doubt: Doubt, after_s: float) -> Doubt:
     """What was a reason to doubt stands for an hour after it was one last, or it would come and go with each spike."""
     state = doubt.state
     if doubt.why:
-        return replace(doubt, state=replace(state, told=doubt.why, told_in_words=doubt.said, told_s=0.0))
-    told_s = state.told_s + after_s
-    if not state.told or told_s > HOUR_S:
-        return doubt if not state.told else replace(doubt, state=replace(state, told="", told_in_words="", told_s=0.0))
-    is_trusted = doubt.is_trusted and state.told != "disagrees"
-    return Doubt(
-        replace(state, told_s=told_s), is_trusted, doubt.is_humidity_trusted, state.told, state.told_in_words
-    )  # fmt: skip
+        return replace(doubt, state=replace(state, told=Told(doubt.why, doubt.said)))
+    if state.told is None:
+        return doubt
+    told = Told(state.told.why, state.told.said, state.told.ago_s + after_s)
+    if told.ago_s > HOUR_S:
+        return replace(doubt, state=replace(state, told=None))
+    is_trusted = doubt.is_trusted and told.why != "disagrees"
+    return Doubt(replace(state, told=told), is_trusted, doubt.is_humidity_trusted, told.why, told.said)
 
 
 def _judged(state: State, others: int) -> Doubt:
-    wet, dry = state.wet_s >= WET_S, state.dry_s >= DRY_S
+    wet, dry = state.pinned.wet_s >= WET_S, state.pinned.dry_s >= DRY_S
     humidity = not (wet or dry)
-    usual = state.usual or state.learnt
+    usual, jump = state.usual, state.jump
     if _is_stuck(state):
-        said = f"it gives {state.last.temperature_c:.2f} °C to the last digit for {state.still_s / 3600:.1f} h"
+        said = f"it gives {state.last.temperature_c:.2f} °C to the last digit for {state.still.for_s / 3600:.1f} h"
         return Doubt(state, False, False, "stuck", said)
     if _is_too_still(state):
         return Doubt(state, False, False)
-    if state.before_c is not None and _is_impossible(state):
+    if jump is not None and _is_impossible(jump, state.last.temperature_c):
         is_alone = others == 0
-        is_trusted = is_alone and state.jumped_s >= HOLD_S
-        said = f"it jumped from {state.before_c:.1f} to {state.last.temperature_c:.1f} °C, faster than air can"
-        return Doubt(state, is_trusted, humidity, "jumped" if state.jumped_s >= MOST_APART_S else "", said)
+        is_trusted = is_alone and jump.ago_s >= HOLD_S
+        said = f"it jumped from {jump.before_c:.1f} to {state.last.temperature_c:.1f} °C, faster than air can"
+        return Doubt(state, is_trusted, humidity, "jumped" if jump.ago_s >= MOST_APART_S else "", said)
     if _is_odd(state, others):
         apart_k = (state.last.temperature_c or 0.0) - (usual.others_c or 0.0)
         said = f"it reads {apart_k:+.1f} K beside its neighbours; {usual.apart_k or 0.0:+.1f} K is usual"

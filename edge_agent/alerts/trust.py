@@ -39,7 +39,7 @@ def trusted(place: PlaceSettings, doubts: Doubts, seen: Seen) -> Trusted:
                 values = Values(said.temperature_c, said.humidity_pct)
                 state = before[said.sensor].state if said.sensor in before else State()
                 known[said.sensor] = sensor_doubt.follow(state, values, neighbours, said.at)
-    believed = replace(seen, news=tuple(_believed(seen.news, known)), known=tuple(_believed(seen.known, known)))
+    believed = Seen(seen.at, tuple(_believed(seen.news, known)), tuple(_believed(seen.known, known)))
     conditions = (sensor_doubt.condition(sensor, doubt) for sensor, doubt in known.items())
     return Trusted(tuple(known.items()), believed, tuple(conditions))
 

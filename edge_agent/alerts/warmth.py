@@ -73,8 +73,8 @@ def follow(
         return _sure(warmth, goods, at), None
     if warmth.at is None or warmth.product_c is None or warmth.air_c is None:
         product_c = air_c if core_c is None else core_c  # nobody knows better
-        started = replace(warmth, at=at, product_c=product_c, air_c=air_c)
-        return _counted(started, goods, Course(product_c, product_c, 0.0), 0.0, at), None
+        clock = _counted(warmth.clock, goods, Course(product_c, product_c, 0.0), at)
+        return replace(warmth, at=at, product_c=product_c, air_c=air_c, clock=clock), None
     after_s = between_s(warmth.at, at)
     if after_s > GAP_S or warmth.at.boot != at.boot:
         return _after_gap(warmth, goods, air_c, core_c, after_s, at)
@@ -84,17 +84,16 @@ def follow(
     time_constant_s = min(goods.time_constant_s, followed_s)
     product_c = followed(warmth.product_c, warmth.air_c, air_c, after_s, time_constant_s)
     course = Course(warmth.product_c, product_c if core_c is None else core_c, after_s)
-    now = replace(warmth, at=at, product_c=course.after_c, air_c=air_c, followed_s=followed_s)
-    return _sure(_counted(now, goods, course, after_s, at), goods, at), None
+    clock = _counted(warmth.clock, goods, course, at)
+    return _sure(Warmth(at, course.after_c, air_c, followed_s, clock, warmth.unsure), goods, at), None
 
 
-def _counted(warmth: Warmth, goods: Goods, course: Course, after_s: float, at: Instant) -> Warmth:
+def _counted(clock: FoodClock, goods: Goods, course: Course, at: Instant) -> FoodClock:
     if goods.limit_c is None:
-        return warmth
+        return clock
     carry_h = food_clock.carry_h(goods.food)
     warm_s = above_s(course, goods.limit_c)
-    clock = food_clock.passed(warmth.clock, goods.limit_c, course.after_c, warm_s, after_s, at, carry_h=carry_h)
-    return replace(warmth, clock=clock)
+    return food_clock.passed(clock, goods.limit_c, course.after_c, warm_s, course.duration_s, at, carry_h=carry_h)
 
 
 def _after_gap(

@@ -31,11 +31,14 @@ def follow(memory: Memory, settings: AlarmSettings, conditions: Iterable[Conditi
     for alarm in [each for each in alarms.values() if each.state is AlarmState.SHELVED]:
         _take(alarms, transitions, life.tick(alarm, settings, now, started))
     for condition in seen.values():
+        if condition.name in alarms:
+            alarms[condition.name] = life.noticed(alarms[condition.name], condition, now)
         _take(alarms, transitions, life.observe(alarms.get(condition.name), condition, now))
     for alarm in list(alarms.values()):
         _take(alarms, transitions, life.tick(alarm, settings, now, started))
     _take(alarms, transitions, life.observe(alarms.get(flood.NAME), flood.condition(alarms, now), now))
-    memory = replace(memory, started=started, conditions=seen, alarms=alarms if transitions else memory.alarms)
+    is_as_before = not transitions and all(alarm is memory.alarms[name] for name, alarm in alarms.items())
+    memory = replace(memory, started=started, conditions=seen, alarms=memory.alarms if is_as_before else alarms)
     return Followed(memory, transitions)
 
 

@@ -1,6 +1,6 @@
 """From what the thermometers, hygrometers and door contacts said to what is wrong with the places. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge_agent.alerts import place as watching
@@ -50,6 +50,7 @@ def watch(memory: Memory, plan: Plan, samples: Sequence[Sample], at: Instant) ->
             records += watched.records
         places[place.name] = state
         conditions += state.conditions
+        conditions += _watched_no_more(place, plan.food, memory.alarms.values())
     learnt_now = {name: state.machinery.learnt for name, state in places.items()}
     return Watched(places, learnt_now, tuple(conditions), tuple(records))
 
@@ -60,6 +61,24 @@ def _judged(place: PlaceSettings, state: PlaceState, alarms: Mapping[str, Alarm]
     if alarm is None or alarm.state is not AlarmState.NORMAL or not alarm.corrective_action:
         return state
     return watching.judged(state, alarm.at)
+
+
+def _watched_no_more(place: PlaceSettings, food: FoodSettings, alarms: Iterable[Alarm]) -> Iterator[Condition]:
+    """Of alarms that stand, and that the place as it is configured now cannot raise."""
+    for alarm in alarms:
+        if alarm.place != place.name or alarm.state is AlarmState.NORMAL:
+            continue
+        if alarm.name in watching.never_raised(place, food):
+            yield Condition(
+                name=alarm.name,
+                holds=False,
+                priority=alarm.priority,
+                message=alarm.message,
+                action=alarm.action,
+                evidence="its limit is not configured any more",
+                place=place.name,
+                is_watched=False,
+            )
 
 
 def _instants(

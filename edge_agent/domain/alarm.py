@@ -68,6 +68,9 @@ class Alarm:
     corrective_action: str = ""
     raised: tuple[Instant, ...] = ()  # lately, within 24 h, this time included
     moved: Instant | None = None  # since when it stands so by the agent's own doing: at most one such change a minute
+    # It was raised so often that it stands on while its condition comes and goes (alerts/life.py, CALM_S):
+    calm_since: Instant | None = None  # the condition is over
+    back_since: Instant | None = None  # the condition came back last
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,16 @@ class Ended:
     processor_s: float
 
 
+def as_installed() -> dict[str, str]:
+    """This environment, in which Python keeps the bytecode it makes: an installed package brings its own."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+def make_bytecode(config: Path, folder: Path) -> None:
+    """A start that counts for nothing. Without bytecode one takes 2 s of a processor and 10 MiB more."""
+    AgentProcess(config, folder).stop()
+
+
 class AgentProcess:
     """``edge-agent run``, told that systemd listens: it says when its first cycle is on the disk."""
 
@@ -43,7 +53,7 @@ class AgentProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | {"NOTIFY_SOCKET": str(notify)},
+                env=as_installed() | {"NOTIFY_SOCKET": str(notify)},
             )
             try:
                 self._wait_until_ready(listening)

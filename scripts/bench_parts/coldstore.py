@@ -29,10 +29,12 @@ from bench_parts.coldstore_judge import (
     FROZEN,
     HOUR_S,
     LONG_S,
+    NEAR_S,
     ZONES,
     Alarm,
     Episode,
     Readings,
+    by_chance,
     defrosts,
     episodes,
     finder,
@@ -51,7 +53,7 @@ from edge_agent.service.build import open_board
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "saveris_coldstore"
-NEAR_S = 5400.0  # from a hump's peak to the begin or the end of the defrost in the record
+SHIFTS_S = tuple(hours * HOUR_S for hours in (-3.1, -2.2, 2.3, 3.3))  # no defrost's period, half or third of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ EXPORTS = (
 @dataclass(slots=True)
 class Heard:
     alarms: dict[str, list[Alarm]] = field(default_factory=lambda: defaultdict(list))  # by zone, in order
-    defrosts: dict[str, list[tuple[float, float | None]]] = field(default_factory=lambda: defaultdict(list))
+    defrosts: dict[str, list[tuple[float, float | None]]] = field(default_factory=lambda: defaultdict(list))  # peaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Found:
     false: Sequence[Alarm]
     period_h: float | None
     defrosts: Sequence[float]  # peaks
+    by_chance: float  # so many of them would be found at a period that is none
 
 
 # --- the agent ----------------------------------------------------------------------------------------------------
@@ -102,9 +105,9 @@ def heard_of(export: Export, source: Path) -> Heard:
         for line in decision.records:
             if line.kind is RecordKind.DEFROST:
                 period = line.body.get("period_h")
-                heard.defrosts[line.place].append(
-                    (line.at.wall_ms / 1000, float(period) if isinstance(period, (int, float)) else None)
-                )
+                recovery_min = line.body.get("recovery_min")
+                peak_s = line.at.wall_ms / 1000 - 60 * (recovery_min if isinstance(recovery_min, (int, float)) else 0.0)
+                heard.defrosts[line.place].append((peak_s, float(period) if isinstance(period, (int, float)) else None))
     return heard
 
 
@@ -141,6 +144,7 @@ def judge(zone: str, readings: Readings, alarms: Sequence[Alarm]) -> Found:
         tuple(alarm for alarm in alarms if not has_cause(alarm, readings, repeated)),
         period,
         tuple(repeated),
+        by_chance(peaks_s, period) if period is not None else 0.0,
     )
 
 
@@ -211,12 +215,22 @@ def _figures(name: str, readings: Mapping[str, Readings], found: Mapping[str, Fo
 def _defrost_figures(
     name: str, zone: str, found: Found, recorded: Sequence[tuple[float, float | None]]
 ) -> Iterator[Figure]:
-    known = sum(any(abs(at_s - peak_s) <= NEAR_S for at_s, _ in recorded) for peak_s in found.defrosts)
     if not found.defrosts:
         yield Figure(f"{name}: {zone}: defrosts in the record, none repeats itself", len(recorded))
         return
+    judged, peaks_s = found.defrosts, [peak_s for peak_s, _ in recorded]
     periods = [period for _, period in recorded if period is not None]
     learnt = f"{statistics.median(periods):.1f}" if periods else "none"
-    share = round(100 * known / len(found.defrosts))
+    share = round(100 * _near(judged, peaks_s))
+    shifted = round(100 * statistics.mean(_near(judged, [each + by_s for each in peaks_s]) for by_s in SHIFTS_S))
+    of = f"of {len(judged)} ({found.by_chance:.0f} by chance)"
     yield Figure(f"{name}: {zone}: its defrosts' period {found.period_h:g} h, the agent's", learnt, "h")
-    yield Figure(f"{name}: {zone}: defrosts in the record, of {len(found.defrosts)}", share, "%", ">= 50")
+    yield Figure(f"{name}: {zone}: defrosts in the record within 30 min, {of}", share, "%", ">= 50")
+    yield Figure(f"{name}: {zone}: so many if the record were some hours off", shifted, "%")
+    lone = round(100 * (1 - _near(peaks_s, judged)))
+    yield Figure(f"{name}: {zone}: of {len(peaks_s)} in the record, no such hump repeats itself", lone, "%")
+
+
+def _near(these_s: Sequence[float], those_s: Sequence[float]) -> float:
+    """The share of these that have one of those near."""
+    return sum(any(abs(a - b) <= NEAR_S for b in those_s) for a in these_s) / max(1, len(these_s))

@@ -16,7 +16,8 @@
 
 **Defrosts.** The period is the lag at which the trace, less its own running median and cut at 3 K, is most like
 itself (autocorrelation), where that is above chance; defrosts are humps of which three or more follow one another
-by a period.
+by a period. Humps are many and a quarter of an hour is coarse, so some do that by chance: as many as at a period
+that is none.
 """
 
 import csv
@@ -288,6 +289,13 @@ def defrosts(peaks_s: NDArray[np.float64], period: float) -> list[float]:
     is_middle = after.any(axis=0) & after.any(axis=1)
     is_one = is_middle | (after & is_middle[None, :]).any(axis=1) | (after & is_middle[:, None]).any(axis=0)
     return [float(at_s) for at_s in peaks_s[is_one]]
+
+
+def by_chance(peaks_s: NDArray[np.float64], period: float) -> float:
+    """As many as would be found at a period that is none: median over those that are no multiple or part of it."""
+    shares = np.arange(0.5, 1.7, 0.03)
+    others = [each for each in shares if min(abs(each - near) for near in (0.5, 1.0, 1.5)) > 0.1]
+    return float(np.median([len(defrosts(peaks_s, period * each)) for each in others]))
 
 
 def months(readings: Readings) -> float:

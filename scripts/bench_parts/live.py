@@ -14,7 +14,7 @@ from chaos_parts.children import CampaignError, Mosquitto, free_port
 from chaos_parts.figures import Figure
 
 from bench_parts import rig
-from bench_parts.agent import AgentProcess
+from bench_parts.agent import AgentProcess, make_bytecode
 from bench_parts.disk import require_disk
 from edge_agent.config import Settings, load
 from edge_agent.domain.message import Stream
@@ -35,6 +35,9 @@ def measure(args: argparse.Namespace, folder: Path, say: Callable[[str], None], 
     broker = Mosquitto(folder / "broker", free_port())
     broker.start()
     try:
+        first = folder / "first"  # with files of its own: its rows are not counted
+        first.mkdir()
+        make_bytecode(rig.write_config(first, broker.port), first)
         config = rig.write_config(folder, broker.port)
         say(f"{' and '.join(names)}: {rig.CHANNELS} channels at 1 Hz for {args.minutes:g} minutes, on {disk}")
         found = _run(config, folder, args.minutes, say)

@@ -9,7 +9,7 @@ from chaos_parts.children import Mosquitto, free_port
 from chaos_parts.figures import Figure
 
 from bench_parts import rig
-from bench_parts.agent import AgentProcess
+from bench_parts.agent import AgentProcess, make_bytecode
 
 STARTS = 5
 
@@ -22,6 +22,7 @@ def measure(args: argparse.Namespace, folder: Path, say: Callable[[str], None], 
     broker.start()
     try:
         config = rig.write_config(folder, broker.port)
+        make_bytecode(config, folder)
         took_s = []
         for _ in range(STARTS):
             agent = AgentProcess(config, folder)

@@ -54,6 +54,12 @@ def test_what_is_over_and_waits_for_its_corrective_action_is_not_shown_as_holdin
     assert annunciation([over], NOW).light is Light.SLOW
 
 
+@pytest.mark.parametrize("state", [S.UNACKNOWLEDGED, S.ACKNOWLEDGED])
+def test_what_keeps_coming_back_and_is_over_just_now_is_shown_so_and_not_heard(state):
+    told = annunciation([alarm(HIGH, state, calm_since=in_s(-60))], NOW)
+    assert (told.light, told.pulses) == (Light.SLOW, 0)
+
+
 @pytest.mark.parametrize(
     ("until", "pulses"),
     [

@@ -53,10 +53,10 @@ def test_warm_goods_carried_in_are_no_stop():
     assert Watching().see(simulated("cold-room", 4.6, 60.0, plan=plan).moments).raised("compressor") == []
 
 
-def with_contact(visits_s, stops_s=float("inf"), every_s=30.0):
+def with_contact(visits_s, stops_s=float("inf"), every_s=30.0, usually_s=240.0):
     """Two days known of a room that cycles between 2.5 and 4.2 °C; then visits that leave its air at 7 °C, from which
     it is cooled at 0.5 K/min unless the compressor has stopped. When it was told, in seconds."""
-    kept = Learnt((4.2,) * 8, (0.05,) * 8, (2400.0,) * 8, (False,) * 8, 0.5)
+    kept = Learnt((4.2,) * 8, (0.05,) * 8, (2400.0,) * 8, (False,) * 8, 0.5, (usually_s,) * 8)
     state, air_c, is_cooling, told = State(learnt=kept), 3.0, False, []
     for index in range(int(3 * HOUR / every_s)):
         now_s = index * every_s
@@ -70,9 +70,62 @@ def with_contact(visits_s, stops_s=float("inf"), every_s=30.0):
     return told
 
 
-def test_a_stop_after_a_visit_is_told_ten_minutes_after_the_last_though_loads_kept_the_room_warm_for_longer():
-    told = with_contact([HOUR, HOUR + 300], stops_s=HOUR)
-    assert 600 <= told[0] - (HOUR + 330) <= 900
+@pytest.mark.parametrize(
+    ("usually_s", "within_s"),
+    [(240.0, (420, 540)), (900.0, (1290, 1410)), (0.0, (1500, 1620))],
+    ids=["minutes", "a slow room", "not known yet"],
+)
+def test_a_stop_after_a_visit_is_told_when_the_room_is_not_cooled_in_its_usual_time(usually_s, within_s):
+    """Since the last visit: loads that kept the room warm for longer do not count."""
+    told = with_contact([HOUR, HOUR + 300], stops_s=HOUR, usually_s=usually_s)
+    least_s, most_s = within_s
+    assert least_s <= told[0] - (HOUR + 330) <= most_s
+
+
+HEAT_S, DRIP_S = 1200.0, 240.0
+
+
+def with_defrost(stops_s=float("inf"), visit_s=float("inf"), every_s=30.0, is_recognised=True):
+    """The same room, defrosted for 20 min from one hour on; its coil drips for four. When it was told, in seconds since
+    the heat ended, and its state in the end."""
+    kept = Learnt((4.2,) * 8, (0.05,) * 8, (2400.0,) * 8, (True,) * 8, 0.5, (240.0,) * 8, (420.0,) * 8)
+    state, air_c, is_cooling, told = State(learnt=kept), 3.0, False, []
+    for index in range(int(2.5 * HOUR / every_s)):
+        now_s = index * every_s
+        heated_s = now_s - HOUR
+        is_open = visit_s <= now_s < visit_s + 60
+        may_cool = now_s < stops_s and not 0 <= heated_s < HEAT_S + DRIP_S
+        is_cooling = may_cool and (air_c > 2.5 if is_cooling else air_c > 4.2)
+        rest_c = 9.0 if 0 <= heated_s < HEAT_S else 5.5
+        warms_k = (rest_c - air_c) * every_s / 900 if heated_s >= 0 or air_c > 4.2 else 0.05 * every_s / 60
+        air_c = 14.0 if is_open else air_c - 0.7 * every_s / 60 if is_cooling else air_c + warms_k
+        is_seen = is_recognised and heated_s >= 180 and air_c > 5.0
+        moment = Moment(at(now_s), air_c, is_door_open=is_open, is_defrosting=is_seen, after_s=every_s if index else 0)
+        ends_in_s = HEAT_S - heated_s if -HOUR <= heated_s - HEAT_S <= HEAT_S and heated_s >= 0 else None
+        followed = compressor.follow(state, moment, are_defrosts_known=True, has_contact=True, heat_ends_in_s=ends_in_s)
+        state = followed.state
+        told += [heated_s - HEAT_S] if followed.is_stopped else []
+    return told, state
+
+
+@pytest.mark.parametrize("visit_s", [float("inf"), HOUR - 120, HOUR + 300, HOUR + 900])
+@pytest.mark.parametrize("is_recognised", [True, False])
+def test_a_defrost_with_or_without_a_visit_is_no_stop(visit_s, is_recognised):
+    assert with_defrost(visit_s=visit_s, is_recognised=is_recognised)[0] == []
+
+
+@pytest.mark.parametrize("stops_s", [HOUR + 60, HOUR + 1100, HOUR + HEAT_S + 60])
+@pytest.mark.parametrize("visit_s", [float("inf"), HOUR + 900])
+def test_a_stop_in_a_defrost_is_told_when_the_air_is_not_pulled_down_after_it(stops_s, visit_s):
+    told, _ = with_defrost(stops_s, visit_s)
+    assert 480 <= told[0] <= DRIP_S + 600
+
+
+def test_what_it_takes_after_a_defrost_is_learnt_from_the_end_of_its_heat():
+    _, state = with_defrost()
+    assert DRIP_S <= state.block.after_defrost_s <= DRIP_S + 600
+    _, stopped = with_defrost(HOUR + 60)
+    assert stopped.block.after_defrost_s == 0.0
 
 
 def test_one_visit_after_another_in_a_room_that_is_cooled_is_no_stop():

@@ -14,8 +14,15 @@ from tests.alerts.cooled import DAY, HOUR, Watching, at, moments, saveris, simul
 EVERY = 120.0
 
 
-def drawn(days: float, *, every_s: float = EVERY, heats_min=lambda k: 20.0, recovers_min=lambda k: 20.0):
-    """A room at 3 °C with a swing of 1 K each 20 min, and a defrost every 6 h that adds 6 K."""
+def drawn(
+    days: float,
+    *,
+    every_s: float = EVERY,
+    coldest_c: float = 2.5,
+    heats_min=lambda k: 20.0,
+    recovers_min=lambda k: 20.0,
+):
+    """A room, half a kelvin above ``coldest_c`` in the mean, with a swing of 1 K each 20 min, and a defrost every 6 h that adds 6 K."""
     airs = []
     for index in range(int(days * DAY / every_s)):
         now_s = index * every_s
@@ -27,7 +34,7 @@ def drawn(days: float, *, every_s: float = EVERY, heats_min=lambda k: 20.0, reco
             rise_k = 6 * into_s / (60 * 20)
         elif into_s < heats_s + recovers_s:
             rise_k = 6 * heats_s / (60 * 20) * (1 - (into_s - heats_s) / recovers_s)
-        airs.append(2.5 + swing_k + rise_k)
+        airs.append(coldest_c + swing_k + rise_k)
     return moments(airs, every_s)
 
 
@@ -84,9 +91,14 @@ def test_its_message_does_not_contradict_itself():
 
 
 def test_where_samples_are_rare_it_goes_into_the_record_and_is_not_told():
-    watching = Watching().see(drawn(8, every_s=600.0, heats_min=lambda k: 75.0 if k == 25 else 20.0))
+    heats_min = {"heats_min": lambda k: 75.0 if k == 25 else 20.0}
+    watching = Watching().see(drawn(8, every_s=600.0, coldest_c=-20.0, **heats_min))
     assert watching.defrosts
     assert watching.raised("defrost") == []
+
+
+def test_where_samples_are_rare_a_room_above_freezing_has_no_defrosts():
+    assert Watching().see(drawn(8, every_s=600.0)).defrosts == []
 
 
 @pytest.mark.parametrize(("came_share", "is_told"), [(0.6, False), (0.8, True)])

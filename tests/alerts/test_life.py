@@ -1,8 +1,14 @@
 """One alarm's life, step by step, on a clock that is an argument."""
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from edge_agent.alerts import life
 from edge_agent.alerts.alarm_settings import AlarmSettings
@@ -173,6 +179,158 @@ def test_how_often_it_was_raised_is_counted_across_power_cuts_where_the_time_is_
     alarm = made(life.observe(None, machine(True), at(0, clock=before)))
     alarm = made(life.observe(alarm, machine(False), at(60, clock=before)))
     assert len(made(life.observe(alarm, machine(True), now)).raised) == count
+
+
+# --- what keeps coming back -----------------------------------------------------------------------------------------
+
+DAY_S = 24 * HOUR_S
+STEP_S = 300.0
+
+
+def freezing(holds: bool) -> Condition:
+    """Goods in the draught, below a thermostat that runs on: each defrost ends it for a while."""
+    return replace(goods(holds, Priority.HIGH, asks=True), name="cold-room-freezing", swings=True)
+
+
+def lived(
+    course: Sequence[tuple[float, float]], until_s: float, *, is_seen: bool = True, condition=freezing
+) -> tuple[Alarm | None, list[tuple[float, Change]]]:
+    """What the agent did by itself to an alarm that is seen at once, while its condition holds and is over for these
+    seconds in turn, and is over at last."""
+    ends: list[float] = []
+    for on_s, off_s in course:
+        begin_s = ends[-1] if ends else 0.0
+        ends += [begin_s + on_s, begin_s + on_s + off_s]
+    alarm: Alarm | None = None
+    found, seconds = [], 0.0
+    while seconds < until_s:
+        turns = bisect_right(ends, seconds)
+        now, told = at(seconds), condition(turns % 2 == 0 and turns < len(ends))
+        if alarm is not None:
+            alarm = life.noticed(alarm, told, now)
+        transition = life.observe(alarm, told, now)
+        if transition is None and alarm is not None:
+            transition = life.tick(alarm, SETTINGS, now, START)
+        if transition is not None:
+            alarm = transition.alarm
+            found.append((seconds, transition.change))
+        if is_seen and alarm is not None and alarm.state is UNSEEN:
+            alarm = made(life.acknowledge(alarm, "button", now))
+        seconds += STEP_S
+    return alarm, found
+
+
+def times(found: Sequence[tuple[float, Change]], change: Change) -> list[float]:
+    return [seconds for seconds, made_of_it in found if made_of_it is change]
+
+
+def test_a_thermostat_that_runs_on_is_told_twice_and_then_stands():
+    """On for 40 min and off for half an hour, twenty times in a day."""
+    alarm, found = lived([(2400, 1800)] * 20, 20 * 4200)
+    assert times(found, Change.RAISED) == [0, 4200]
+    assert times(found, Change.REALARMED) == [], "it never held for an hour, and somebody knows"
+    assert alarm is not None
+    assert alarm.message.endswith("; 2 times within a day, so this stands until it is over for 1 h")
+    assert (alarm.state, alarm.is_active, alarm.back_since) == (SEEN, True, at(19 * 4200))
+
+
+def test_the_third_time_within_a_day_it_stands_until_it_is_over_for_a_shift():
+    alarm, found = lived([(HOUR_S, 2 * HOUR_S)] * 4, 40 * HOUR_S)
+    assert times(found, Change.RAISED) == [0, 3 * HOUR_S, 6 * HOUR_S]
+    assert times(found, Change.RETURNED) == [HOUR_S, 5 * HOUR_S, 18 * HOUR_S], "8 h after the last, which made no word"
+    assert alarm is not None
+    assert (alarm.calm_since, alarm.back_since) == (None, None)
+
+
+def test_one_that_came_back_is_told_again_once_it_holds_without_a_break_for_as_long_as_any_other():
+    _, found = lived([(2400, 1800), (2400, 1800), (3 * HOUR_S, 0)], 4200 * 2 + 3 * HOUR_S)
+    assert times(found, Change.REALARMED) == [8400 + HOUR_S, 8400 + 2 * HOUR_S]
+
+
+def test_an_alarm_of_a_critical_limit_ends_and_comes_each_time():
+    course = [(HOUR_S, 2 * HOUR_S)] * 6
+    _, found = lived(course, 19 * HOUR_S, condition=lambda holds: replace(freezing(holds), swings=False))
+    assert times(found, Change.RAISED) == [3 * HOUR_S * n for n in range(6)]
+
+
+def test_nobody_is_called_for_what_is_over_at_the_moment():
+    alarm, _ = lived([(600, 2400), (600, 2400)], 3600, is_seen=False)
+    assert alarm is not None
+    assert (alarm.is_active, alarm.calm_since) == (True, None)
+    alarm = life.noticed(replace(alarm, moved=at(3000)), freezing(False), at(3600))
+    assert alarm.calm_since == at(3600)
+    assert life.tick(alarm, SETTINGS, at(3000 + 1800), START) is None
+    assert life.tick(life.noticed(alarm, freezing(True), at(5000)), SETTINGS, at(5000), START) is not None
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda alarm: life.correct(alarm, "Set the thermostat higher", "cli:ann", at(3601)),
+        lambda alarm: life.shelve(alarm, 30, "cli:ann", at(3601)),
+        lambda alarm: life.out_of_service(alarm, "cli:ann", at(3601), "stands empty"),
+    ],
+)
+def test_who_did_something_about_it_hears_of_the_next_time(act):
+    alarm, _ = lived([(600, 1200)] * 3, 3600)
+    assert alarm is not None
+    waiting = life.noticed(alarm, freezing(False), at(3600))
+    assert life.observe(waiting, freezing(False), at(3700)) is None
+    over = made(life.observe(made(act(waiting)), freezing(False), at(3700)))
+    assert (over.is_active, over.calm_since) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("now", "is_over"),
+    [
+        (at(0, "boot-2", off_s=8.2 * HOUR_S), True),
+        (at(0, "boot-2", off_s=7.9 * HOUR_S), False),
+        (at(7.9 * HOUR_S, "boot-2", ClockState.UNSYNCED, off_s=-1e6), False),  # counted from the start on
+        (at(8.2 * HOUR_S, "boot-2", ClockState.UNSYNCED, off_s=-1e6), True),
+    ],
+)
+def test_how_long_it_is_over_is_known_across_a_power_cut(now, is_over):
+    alarm: Alarm | None = None
+    turns = [(-7600, True), (-7540, False), (-7480, True), (-3800, False), (-180, False), (-100, True), (0, False)]
+    for seconds, holds in turns:
+        if alarm is not None:
+            alarm = life.noticed(alarm, freezing(holds), at(seconds))
+        found = life.observe(alarm, freezing(holds), at(seconds))
+        alarm = alarm if found is None else found.alarm
+    assert alarm is not None
+    assert (len(alarm.raised), alarm.calm_since) == (3, at(0))
+    first = replace(now, mono_ms=0, wall_ms=now.wall_ms - now.mono_ms)
+    for instant in (first, now):
+        alarm = life.noticed(alarm, freezing(False), instant)
+    assert (life.observe(alarm, freezing(False), now) is not None) is is_over
+
+
+ON_S = st.integers(1, 60).map(lambda steps: STEP_S * steps)
+SHORT_OFF_S = st.integers(1, 95).map(lambda steps: STEP_S * steps)  # less than 8 h: one cause
+SWINGS = st.lists(st.tuples(ON_S, SHORT_OFF_S), min_size=1, max_size=60)
+
+
+@hypothesis_settings(max_examples=40, deadline=None)
+@given(SWINGS)
+def test_a_cause_that_swings_is_raised_at_most_three_times_in_a_day(course):
+    ends_s = sum(on_s + off_s for on_s, off_s in course)
+    alarm, found = lived(course, ends_s + 8 * HOUR_S + 2 * STEP_S)
+    raised_s = times(found, Change.RAISED)
+    assert raised_s[0] == 0, "the first one at once"
+    assert all(fourth_s - first_s > DAY_S for first_s, fourth_s in zip(raised_s, raised_s[3:], strict=False))
+    longest_s = max(on_s + off_s for on_s, off_s in course)
+    told_s = [*raised_s, ends_s]
+    assert all(after_s - before_s <= DAY_S + 2 * longest_s for before_s, after_s in pairwise(told_s)), "nor forgotten"
+    assert alarm is not None
+    assert not alarm.is_active, "what is over for good ends"
+
+
+@hypothesis_settings(max_examples=40, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 400))
+def test_no_even_swing_however_slow_is_raised_more_than_three_times_in_a_day(on_steps, off_steps):
+    _, found = lived([(STEP_S * on_steps, STEP_S * off_steps)] * 10, 72 * HOUR_S)
+    raised_s = times(found, Change.RAISED)
+    assert all(fourth_s - first_s > DAY_S for first_s, fourth_s in zip(raised_s, raised_s[3:], strict=False))
 
 
 # --- time alone -----------------------------------------------------------------------------------------------------

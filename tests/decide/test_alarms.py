@@ -225,6 +225,18 @@ def test_an_alarm_row_of_the_version_before_still_loads_and_goes_on(state, is_ac
     assert [t.alarm.is_active for t in decision.transitions] == [not is_active]
 
 
+def test_a_condition_that_comes_and_goes_while_its_alarm_stands_is_kept_on_the_disk_and_told_to_nobody():
+    memory = Memory()
+    for seconds, holds in [(0, True), (60, False), (120, True), (200, False)]:
+        decision = cycle(memory, seconds, replace(warm(holds), swings=True))
+        before, memory = memory, decision.memory
+    assert decision.transitions == []
+    assert memory.alarms[WARM].calm_since == at(200)
+    assert from_rows(changed_rows(before, memory)).alarms == memory.alarms
+    assert changed_rows(memory, cycle(memory, 201, replace(warm(False), swings=True)).memory) == {}
+    assert cycle(memory, 260 + 3600, replace(warm(False), swings=True)).transitions[0].change is Change.RETURNED
+
+
 # --- random lives ---------------------------------------------------------------------------------------------------
 
 
@@ -234,6 +246,7 @@ class Truth:
 
     holds: bool = False
     held_since_ms: int | None = None  # of this boot
+    over_since_ms: int | None = None
     was_told: int = 0  # times it was raised
 
 
@@ -302,6 +315,7 @@ class Lives(RuleBasedStateMachine):
                 *(name, self.truth[name].holds, priority, "what", "do"),
                 needs_acknowledgement=is_goods,
                 asks_correction=asks,
+                swings=name == WARM,
             )
             for name, (priority, is_goods, asks) in NAMES.items()
         ]
@@ -340,6 +354,7 @@ class Lives(RuleBasedStateMachine):
         truth = self.truth[name]
         if truth.holds is not holds:
             truth.holds, truth.held_since_ms = holds, self.mono_ms if holds else None
+            truth.over_since_ms = None if holds else self.mono_ms
         self.run()
 
     @rule(seconds=st.sampled_from([1, 59, 60, 61, 600, 3600, 9 * 3600]))
@@ -390,6 +405,7 @@ class Lives(RuleBasedStateMachine):
         self.memory = replace(Memory(), alarms=restored.alarms)
         for truth in self.truth.values():
             truth.held_since_ms = 0 if truth.holds else None
+            truth.over_since_ms = None if truth.holds else 0
         self.run()
 
     @precondition(lambda self: self.clock is ClockState.UNSYNCED)
@@ -410,6 +426,13 @@ class Lives(RuleBasedStateMachine):
                 assert alarm.state not in (AlarmState.NORMAL, AlarmState.RETURNED_UNACKNOWLEDGED)
 
     @invariant()
+    def what_is_over_for_a_shift_is_over(self) -> None:
+        for name, truth in self.truth.items():
+            alarm = self.memory.alarms.get(name)
+            if truth.over_since_ms is not None and self.mono_ms - truth.over_since_ms >= 8 * 3_600_000 + 60_000:
+                assert alarm is None or not alarm.is_active
+
+    @invariant()
     def what_nobody_saw_stands(self) -> None:
         for name, (_, needs_acknowledgement, _) in NAMES.items():
             if needs_acknowledgement and self.truth[name].was_told and name not in self.seen:
@@ -423,6 +446,8 @@ class Lives(RuleBasedStateMachine):
     def look_at(self, alarm: Alarm) -> None:
         assert (alarm.shelved_until is not None) == (alarm.state is AlarmState.SHELVED)
         assert len(alarm.raised) <= life.MOST_COUNTED
+        if not alarm.is_active:
+            assert (alarm.calm_since, alarm.back_since) == (None, None)
         if alarm.state is AlarmState.NORMAL:
             assert not alarm.is_active
             assert not alarm.asks_correction

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from edge_agent.alerts.settings import FoodSettings, PlaceSettings, Region
+from edge_agent.alerts.place import never_raised
+from edge_agent.alerts.settings import FoodSettings, Kind, PlaceSettings, Region
 from edge_agent.decide import Gathered, Memory, Plan, SensorPlan, decide
 from edge_agent.decide.memory import changed_rows, from_rows, to_rows
 from edge_agent.decide.places import watch
@@ -188,6 +189,52 @@ def test_an_alarm_that_asks_for_nothing_more_without_a_word_sets_nothing_back():
     memory = replace(memory, alarms={quiet.name: quiet})
     clock_s = memory.places["cold-room"].now.warmth.clock.above_s
     assert watch(memory, PLAN, (), at(5 * HOUR + 1)).places["cold-room"].now.warmth.clock.above_s == clock_s
+
+
+@pytest.mark.parametrize(
+    ("standing", "change", "is_over"),
+    [
+        ("temperature-high", {"high_c": None}, True),
+        ("temperature-high", {"critical_high_c": None}, False),
+        ("critical-high", {"critical_high_c": None, "kind": Kind.AMBIENT}, True),
+        ("food-safety", {"kind": Kind.AMBIENT, "freezing_c": -0.5}, True),
+        ("food-warning", {}, False),
+        ("freezing", {"kind": Kind.FROZEN}, True),
+        ("compressor", {"kind": Kind.AMBIENT}, True),
+        ("compressor", {}, False),
+        ("door", {"door": None}, False),  # inferred then
+        ("door", {"door": None, "kind": Kind.AMBIENT}, True),
+        ("door", {"kind": Kind.AMBIENT}, False),
+    ],
+)
+@pytest.mark.parametrize("state", [AlarmState.UNACKNOWLEDGED, AlarmState.OUT_OF_SERVICE])
+def test_an_alarm_whose_limit_was_taken_out_of_the_configuration_ends_and_says_so(standing, change, is_over, state):
+    """With the first cycle, though no sensor has said anything yet."""
+    alarm = Alarm(f"cold-room-{standing}", Priority.HIGH, state, at(1), at(1), "", "", place="cold-room")
+    memory = Memory(alarms={alarm.name: alarm, "storage": replace(alarm, name="storage", place="")})
+    plan = replace(PLAN, places=(replace(ROOM, **change),))
+    decision = decide(memory, plan, Gathered(at(0, "boot-2")))
+    assert [found.alarm.name for found in decision.transitions] == ([alarm.name] if is_over else [])
+    if is_over:
+        (found,) = decision.transitions
+        assert (found.before, found.alarm.state, found.alarm.is_active) == (state, AlarmState.NORMAL, False)
+        assert found.alarm.evidence == "its limit is not configured any more"
+        assert [line.body.get("evidence") for line in decision.records if line.kind is RecordKind.ALARM] == [
+            found.alarm.evidence
+        ]
+        assert decide(decision.memory, plan, Gathered(at(1, "boot-2"))).transitions == []
+
+
+def test_no_place_has_an_alarm_that_is_ended_as_not_configured():
+    everything = replace(ROOM, critical_low_c=-3.0, goods=("milk", "bananas"), dry_pct=50.0, humid_pct=95.0)
+    for place in (everything, ROOM, replace(ROOM, kind=Kind.FROZEN), replace(ROOM, kind=Kind.AMBIENT, door=None)):
+        now = at(0)
+        watched = watch(Memory(), replace(PLAN, places=(place,)), [said("air-2", now, 4.0)], now)
+        names = {each.name for each in watched.conditions if each.place == place.name}
+        assert len(names) > 3
+        assert never_raised(place, PLAN.food).isdisjoint(names)
+        if place is everything:
+            assert never_raised(place, PLAN.food) == frozenset()
 
 
 def test_an_open_door_is_told_by_its_contact():
