@@ -22,7 +22,7 @@ def drawn(
     heats_min=lambda k: 20.0,
     recovers_min=lambda k: 20.0,
 ):
-    """A room, half a kelvin above ``coldest_c`` in the mean, with a swing of 1 K each 20 min, and a defrost every 6 h that adds 6 K."""
+    """A room with a swing of 1 K above ``coldest_c`` each 20 min, and a defrost every 6 h that adds 6 K."""
     airs = []
     for index in range(int(days * DAY / every_s)):
         now_s = index * every_s
