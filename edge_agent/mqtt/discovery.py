@@ -186,8 +186,13 @@ def _alarms(identity: Identity, name: str, title: str, which: str) -> Iterable[t
     )
     yield (
         f"{name}-text",
-        {"platform": "sensor", "name": f"{title} message", "icon": "mdi:alarm-light", "value_template": said}
-        | on_topic,
+        {
+            "platform": "sensor",
+            "name": f"{title} message",
+            "icon": "mdi:alarm-light",
+            "value_template": said,
+            **on_topic,
+        },
     )
 
 

@@ -12,7 +12,8 @@ from chaos_parts.figures import Figure
 from arm64_parts.bench import Bench
 
 TOLD, FOUND = "TOLD ", "FOUND "
-LOUD_S = (1.0, 15.0)  # a cut comes so long after the agent's first message of this boot
+UNDER_LOAD = "UNDER LOAD"  # the guest says so once a boot, when the agent is ready
+LOAD_S = (1.0, 20.0)  # so long after it the power goes
 
 
 def cut(bench: Bench, folder: Path, times: int, seed: int, say: Callable[[str], None]) -> list[Figure]:
@@ -40,7 +41,7 @@ def cut(bench: Bench, folder: Path, times: int, seed: int, say: Callable[[str], 
                 else:
                     say(f"    {line}")
 
-            cut_after = None if is_last else (TOLD, random.uniform(*LOUD_S))
+            cut_after = None if is_last else (UNDER_LOAD, random.uniform(*LOAD_S))
             command = f"bash bench/hw_up.sh && python3 -u guest.py {'drain' if is_last else 'load'}"
             status = bench.run(job, command, heard, disk=disk, cut_after=cut_after)
             if not looked:

@@ -420,6 +420,7 @@ def load(told: dict[str, str]) -> None:
     start_broker()
     Listener(tell)
     run("systemctl", "start", UNIT)
+    print("UNDER LOAD", flush=True)
     for turn in range(10_000):  # loads come and go, a chip is pulled out now and then
         chips.load_g = 1000.0 * (1 + turn % 3)
         chips.suffer({SHT31: "nack"} if turn % 4 == 3 else {})
