@@ -22,6 +22,9 @@ from edge_agent.domain.instant import Instant
 from edge_agent.domain.record import RecordKind, RecordLine
 
 
+DOUBTED_S = 300.0  # an open door that was inferred excuses a compressor for so long; whoever goes in comes out
+
+
 @dataclass(frozen=True, slots=True)
 class Learnt:
     """What outlives a power cut."""
@@ -64,6 +67,7 @@ class Around:
     moment: Moment  # as machines are told: air measured just now or None, since the last one; defrost and door seen
     conditions: tuple[Condition, ...]
     records: tuple[RecordLine, ...]
+    is_door_doubted: bool = False  # inferred, and for long: the same air as over a compressor that stopped
 
 
 def around(place: PlaceSettings, machinery: Machinery, moment: Moment, *, is_measured: bool) -> Around:
@@ -89,13 +93,15 @@ def around(place: PlaceSettings, machinery: Machinery, moment: Moment, *, is_mea
             ended = defrosted.ended
             records += (_line(RecordKind.DEFROST, place, at, ended.for_s, defrost.record(ended)),)
     is_open: bool | None = None
+    is_doubted = False
     if place.kind is not Kind.AMBIENT or place.door is not None:  # a warm room shows no door
         watched = door.follow(machinery.door, of_door)
         machinery, is_open = replace(machinery, door=watched.state), watched.is_open
+        is_doubted = watched.is_inferred and watched.open_s > DOUBTED_S
         conditions += (door.condition(place.name, watched, place.door_s),)
         if watched.closed_after_s is not None and watched.closed_after_s > place.door_s:
             records += (_line(RecordKind.DOOR, place, at, watched.closed_after_s, {}),)
-    return Around(machinery, replace(of_air, is_door_open=is_open), conditions, records)
+    return Around(machinery, replace(of_air, is_door_open=is_open), conditions, records, is_doubted)
 
 
 def cooling(
@@ -111,7 +117,7 @@ def cooling(
     moment = replace(found.moment, product_c=product_c, air_c=air_c)
     followed = compressor.follow(
         found.machinery.compressor,
-        moment,
+        replace(moment, is_door_open=False) if found.is_door_doubted else moment,
         sorted({limit for limit in (food_limit_c, place.critical_high_c) if limit is not None}),
         place.time_constant_s,
         is_door_known=moment.is_door_open is not None,

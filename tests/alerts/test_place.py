@@ -5,6 +5,11 @@ from random import Random
 
 import pytest
 
+from edge_agent.alerts.door import State as DoorState
+from edge_agent.alerts.door_air import Mark, Opening
+from edge_agent.alerts.door_air import State as AirState
+from edge_agent.alerts.machinery import Machinery, around
+from edge_agent.alerts.moment import Moment
 from edge_agent.alerts.place import judged
 from edge_agent.alerts.seen import Said, Seen
 from edge_agent.alerts.settings import FoodSettings, Kind, PlaceSettings, Region
@@ -412,3 +417,14 @@ def test_a_sensor_that_drifts_upwards_beside_another_is_no_compressor_that_stopp
         warm_c = 4.0 + 0.15 * minute
         room.see(Seen(now, (Said("air", now, warm_c + 1.8, 80.0), Said("beside", now, warm_c, 80.0))))
     assert "compressor" in room.first
+
+
+@pytest.mark.parametrize(("open_min", "is_excused"), [(3, True), (8, False)])
+def test_a_door_that_only_seems_open_excuses_the_compressor_for_a_few_minutes(open_min, is_excused):
+    opening = Opening(0.0, 3.0, 600.0, 12.0, 1100.0, 9.0, 500.0, 3.0, 8.0)
+    before = Mark(60.0 * open_min - 10.0, 12.0, 80.0, 1100.0)
+    air_state = AirState(before.at_s, (before,), (before,), opening)
+    machinery = Machinery(door=DoorState(air=air_state), seen=at(-10.0), measured=at(-10.0))
+    found = around(COLD_ROOM, machinery, Moment(at(0.0), 12.01, 80.0, after_s=10.0), is_measured=True)
+    assert found.moment.is_door_open
+    assert found.is_door_doubted is not is_excused
