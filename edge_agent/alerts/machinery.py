@@ -21,7 +21,6 @@ from edge_agent.alerts.trust import Doubts, Usuals
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.record import RecordKind, RecordLine
 
-
 DOUBTED_S = 300.0  # an open door that was inferred excuses a compressor for so long; whoever goes in comes out
 
 

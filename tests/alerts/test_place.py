@@ -425,6 +425,6 @@ def test_a_door_that_only_seems_open_excuses_the_compressor_for_a_few_minutes(op
     before = Mark(60.0 * open_min - 10.0, 12.0, 80.0, 1100.0)
     air_state = AirState(before.at_s, (before,), (before,), opening)
     machinery = Machinery(door=DoorState(air=air_state), seen=at(-10.0), measured=at(-10.0))
-    found = around(COLD_ROOM, machinery, Moment(at(0.0), 12.01, 80.0, after_s=10.0), is_measured=True)
+    found = around(COLD_ROOM, machinery, Moment(at(0.0), 12.01, humidity_pct=80.0, after_s=10.0), is_measured=True)
     assert found.moment.is_door_open
     assert found.is_door_doubted is not is_excused
