@@ -137,7 +137,7 @@ lay_down() { # RELEASE: whole when its file `complete` is there
   if "$python" -c 'import sys, lgpio; sys.exit(sys.version_info < (3, 13))' 2>/dev/null; then venv+=(--system-site-packages); fi
   make_venv "$release" "${venv[@]}"
   [ -z "$asked_wheels" ] || options+=(--no-index --find-links "$asked_wheels")
-  pip_into "$release" "${options[@]}" "${what}[pi]"
+  pip_into "$release" "${options[@]}" "${what}[pi,signed]"
   "$release/bin/edge-agent" --version >>"$home/install.log" 2>&1 || fail "the new version does not even start; nothing was changed: $(tail -n 1 "$home/install.log")"
   cp "$here/upgrade.py" "$release/"
   sync -f "$release"

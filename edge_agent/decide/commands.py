@@ -60,6 +60,8 @@ def obey(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
         return verb(memory, plan, command, at)
     except Refused as refused:
         return Obeyed(memory, CommandResult(command, refused.code, at, str(refused)))
+    except OverflowError:  # JSON's whole numbers have no end: no float and no instant takes one of 400 digits
+        return Obeyed(memory, CommandResult(command, ResultCode.INVALID, at, "a number in it is too large"))
 
 
 def _tare(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:

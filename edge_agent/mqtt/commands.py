@@ -29,6 +29,7 @@ _LEVEL = re.compile(r"[A-Za-z0-9_-]+")
 _MAX_LEVELS = 7
 _TOPIC_CHARS = 200
 _CORRELATION_BYTES = 1024
+_MOST_WHOLE = 2**63 - 1
 _ENVELOPE = frozenset({"cmd_id", "issued_at", "expires_at"})
 _SIGNED_ENVELOPE = _ENVELOPE | {"site", "node", "verb", "nonce"}
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -133,12 +134,22 @@ def _finite(text: str) -> float:
     return value
 
 
+def _whole(text: str) -> int:
+    """Beyond 64 bits a number fits neither a float nor SQLite; whoever computes with it later would fail."""
+    value = int(text)
+    if not -_MOST_WHOLE <= value <= _MOST_WHOLE:
+        raise ValueError(f"{text[:20]}... is too large a number")
+    return value
+
+
 def _decoded(payload: bytes) -> Mapping[str, object]:
     if len(payload) > MAX_BYTES:
         raise _invalid(f"payload of {len(payload)} bytes: at most {MAX_BYTES} are read")
     try:
         text = payload.decode("utf-8")
-        body = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        body = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite, parse_int=_whole
+        )
         json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except UnicodeError as error:
         raise _invalid(f"payload is not UTF-8: {error}") from error

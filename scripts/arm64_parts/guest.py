@@ -233,10 +233,19 @@ def install() -> None:
     figure("dpkg -i", round(time.monotonic() - began_s, 1), "s")
 
 
+def disk_of_its_own() -> None:
+    """A file system that can be frozen under the agent alone."""
+    STATE.mkdir(parents=True, exist_ok=True)
+    run("truncate", "-s", "128M", "/root/state.ext4")
+    run("mkfs.ext4", "-q", "/root/state.ext4")
+    run("mount", "-o", "loop", "/root/state.ext4", str(STATE))
+
+
 def tour() -> None:
     pull(BUTTON, "up")
     chips.start()
     start_broker()
+    disk_of_its_own()
     install()
     seen("installed, and not started without a configuration", not is_active())
     print(run("edge-agent", "--version"), flush=True)
@@ -251,6 +260,7 @@ def tour() -> None:
     hung_chip(listener)
     killed(listener)
     stopped_cold(listener)
+    blocked_disk(listener)
     ended(listener)
     print(run("journalctl", "-u", UNIT, "--no-pager", "-n", "60", check=False), flush=True)
 
@@ -342,6 +352,22 @@ def stopped_cold(listener: Listener) -> None:
     figure("hang: ready again after", back_s if back_s is not None else "never", "s")
     why = run("journalctl", "-u", UNIT, "--no-pager", "-o", "cat", check=False)
     seen("  by systemd's watchdog", restarts() == before + 1 and "watchdog" in why.lower())
+
+
+def blocked_disk(listener: Listener) -> None:
+    """A card that answers no write and no error, as worn cards do."""
+    before, pid = restarts(), main_pid()
+    run("fsfreeze", "--freeze", str(STATE))
+    try:
+        fired_s = until(lambda: not is_active() or main_pid() != pid, 2 * WATCHDOG_S + SLOW_S)
+    finally:
+        run("fsfreeze", "--unfreeze", str(STATE))
+    figure("blocked disk: systemd gave it up after", fired_s if fired_s is not None else "never", "s")
+    back_s = until(lambda: is_active() and main_pid() not in (0, pid))
+    figure("  disk back: ready again after", back_s if back_s is not None else "never", "s")
+    seen("  restarted by systemd", restarts() > before)
+    count = listener.count["telemetry/cold-room"]
+    seen("  readings arrive again", until(lambda: listener.count["telemetry/cold-room"] > count) is not None)
 
 
 def ended(listener: Listener) -> None:

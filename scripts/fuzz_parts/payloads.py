@@ -429,6 +429,7 @@ _KINDS: dict[str, tuple[Callable[[Forge], Payload], int]] = {
     "nan": (_broken("NaN, infinity", _with('"g":NaN')), 2),
     "huge": (_broken("huge numbers", _with('"g":1e999')), 2),
     "digits": (_broken("endless digits", _with('"g":' + "9" * 5000)), 1),
+    "wide": (_broken("more than 64 bits", _with('"seconds":' + "9" * 400)), 1),
     "twice": (_broken("a key twice", _with('"cmd_id":"x"')), 2),
     "surrogate": (_broken("half a surrogate", _with('"x":"\\ud800"')), 2),
     "control": (_broken("control characters", _with('"x":"a\x01b"')), 2),

@@ -15,7 +15,7 @@ from package_parts.targets import Target, from_debian
 ROOT = Path(__file__).parents[2]
 CONSTRAINTS = ROOT / "deploy" / "constraints.txt"
 SOURCES = ("edge_agent", "hardware_mocks", "pyproject.toml", "README.md")
-EXTRA = "pi"
+EXTRAS = ("pi", "signed")
 
 UNCHECKED = ("--invalidation-mode", "unchecked-hash")  # the package's own files do not change under it
 
@@ -51,9 +51,8 @@ def fill(
 def requirements(target: Target) -> list[str]:
     """Those of the agent on a Pi, but for what Debian has instead."""
     instead = from_debian(target)
-    declared: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"][
-        EXTRA
-    ]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    declared = [found for extra in EXTRAS for found in extras[extra]]
     return [found for found in declared if re.split(r"[ <>=!~;\[]", found)[0] not in instead]
 
 

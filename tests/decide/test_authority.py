@@ -75,3 +75,26 @@ def test_settings_that_cannot_be_are_refused(settings, says):
 def test_a_public_key_is_32_bytes_in_base64(public):
     with pytest.raises(SettingsError, match="public_key"):
         KeySettings("office", public)
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [
+        ("set", {"place": "cold-room", "high_c": 10**400}),
+        ("set", {"place": "cold-room", "dwell_s": -(10**400)}),
+        ("test-alarm", {"seconds": 10**400}),
+        ("test-alarm", {"minutes": 10**400}),
+        ("identify", {"seconds": 10**400}),
+        ("replay", {"stream": "event", "from_seq": 1, "to_seq": 10**400}),
+        ("receive", {"product": "1", "lot": "L", "supplier": "s", "units": 10**400}),
+        ("waste", {"shelf": "s", "reason": "other", "grams": 10**400}),
+        ("count", {"shelf": "s", "units": 10**400}),
+        ("tare", {"shelf": "s", "tare_g": 10**400}),
+    ],
+)
+def test_a_number_that_nothing_can_hold_ends_no_cycle(verb, arguments):
+    """It lies in the inbox, and would end the next one as well."""
+    plan = Plan({}, places=(PlaceSettings("cold-room"),), shelves=(ShelfSettings("s", 1000.0, (CellSettings("c"),)),))
+    asked = Command("c-1", verb, arguments, "cli", AT)
+    result = obey(Memory(), plan, asked, AT).result
+    assert result is None or result.code is not ResultCode.DONE

@@ -78,6 +78,8 @@ REFUSED = [
     ("NaN", b'{"cmd_id":"1","g":NaN}', "NaN is no number of JSON"),
     ("-Infinity", b'{"cmd_id":"1","g":-Infinity}', "-Infinity is no number of JSON"),
     ("an infinite number", b'{"cmd_id":"1","g":1e999}', "1e999 is too large a number"),
+    ("a whole number beyond 64 bits", b'{"cmd_id":"1","g":9223372036854775808}', "is too large a number"),
+    ("one of 400 digits", b'{"cmd_id":"1","g":-' + b"9" * 400 + b"}", "-9999999999999999999... is too large a number"),
     ("an endless number", b'{"cmd_id":"1","g":' + b"9" * 6000 + b"}", "not JSON"),
     ("a key twice", b'{"cmd_id":"1","cmd_id":"2"}', "a key stands in it twice"),
     ("no cmd_id", b'{"shelf":"s"}', "cmd_id is missing"),
