@@ -36,7 +36,7 @@ from chaos_parts.figures import EXIT_IMPOSSIBLE, Figure, exit_code, show
 
 SHORT = ("storage", "ready", "drain", "replay", "latency")
 WEIGHING = ("weighing", "hive", "weighing-cost", "weighing-wear", "weighing-latency", "weighing-kill")
-ALARMS = ("alarms", "alarm-latency", "coldstore", "fridge-door")
+ALARMS = ("alarms", "alarm-latency", "place-cost", "coldstore", "fridge-door")
 PARTS = ("storage", "wear", "lean", "ready", "drain", "replay", "latency", "climate", *WEIGHING, *ALARMS, "record")
 ONE_RUN = ("wear", "lean")  # asked for together, they are measured together
 
