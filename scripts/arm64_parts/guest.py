@@ -236,7 +236,7 @@ def install() -> None:
 def disk_of_its_own() -> None:
     """A file system that can be frozen under the agent alone."""
     STATE.mkdir(parents=True, exist_ok=True)
-    run("truncate", "-s", "128M", "/root/state.ext4")
+    run("truncate", "-s", "512M", "/root/state.ext4")
     run("mkfs.ext4", "-q", "/root/state.ext4")
     run("mount", "-o", "loop", "/root/state.ext4", str(STATE))
 
@@ -298,6 +298,8 @@ def shelf(listener: Listener) -> str:
 
 
 def unplugged_chip(listener: Listener) -> None:
+    standing = [alarm["alarm"] for alarm in listener.last["health"]["alarms"]]
+    figure("alarms that stand while all is well", ", ".join(standing) or "none", "", "none")
     seen("the light only blips while all is well", high_share(LED, 10.0) < 0.2)
     chips.suffer({SHT31: "nack"})
     bad_s = until(lambda: listener.temperature()[1] == "bad")
