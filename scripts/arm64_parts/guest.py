@@ -249,6 +249,10 @@ def tour() -> None:
     install()
     seen("installed, and not started without a configuration", not is_active())
     print(run("edge-agent", "--version"), flush=True)
+    found = Path("/root/found.toml")
+    print(run("edge-agent", "setup", "--yes", "--config", str(found), check=False), flush=True)
+    text = found.read_text() if found.exists() else ""
+    seen("setup finds both chips on the bus", '"sht3x"' in text and '"nau7802"' in text)
     configure(1.0)
     listener = Listener()
     began_s = time.monotonic()
@@ -256,6 +260,7 @@ def tour() -> None:
     figure("start to ready (systemctl start returned)", round(time.monotonic() - began_s, 1), "s, emulated")
     sandbox()
     first_readings(listener)
+    print(run("edge-agent", "doctor", check=False), flush=True)
     unplugged_chip(listener)
     hung_chip(listener)
     killed(listener)
