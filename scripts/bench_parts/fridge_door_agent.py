@@ -19,7 +19,7 @@ def openings_of(source: Path) -> list[float]:
     found: list[float] = []
     known = 0
     for decision, now in decisions(settings, open_board(settings), 0.0):
-        openings = decision.memory.places[PLACE].machinery.door.openings
+        openings = decision.memory.places[PLACE].machinery.door.air.openings
         if openings > known:
             found.append(now.wall_ms / 1000)
         known = openings
