@@ -403,15 +403,20 @@ def digest(record: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def tell(topic: str, payload: dict[str, Any]) -> None:
-    """One line for each row of the outbox that a consumer now has."""
+def rows_in(topic: str, payload: dict[str, Any]) -> list[tuple[str, str]]:
+    """(epoch, stream and number; digest) of each row of the outbox that a message holds; health and status have none."""
     stream = payload.get("stream")
     if stream in (None, "health", "status"):
-        return
+        return []
     records = payload["records"] if topic.startswith("hist/") else [payload]
+    return [(f"{payload['epoch']} {stream} {record['seq']}", digest(record)) for record in records]
+
+
+def tell(topic: str, payload: dict[str, Any]) -> None:
+    """One line for each row that a consumer now has."""
     with _telling:
-        for record in records:
-            print(f"TOLD {payload['epoch']} {stream} {record['seq']} {digest(record)}", flush=True)
+        for name, of_it in rows_in(topic, payload):
+            print(f"TOLD {name} {of_it}", flush=True)
 
 
 _telling = threading.Lock()
@@ -470,10 +475,7 @@ def drain(told: dict[str, str]) -> None:
 
     def heard(topic: str, payload: dict[str, Any]) -> None:
         tell(topic, payload)
-        records = payload.get("records", [payload])
-        told.update(
-            {f"{payload.get('epoch')} {payload.get('stream')} {one['seq']}": "" for one in records if "seq" in one}
-        )
+        told.update(rows_in(topic, payload))
 
     Listener(heard)
     run("systemctl", "start", UNIT)
