@@ -361,12 +361,21 @@ def _nearer(usual_k: float | None, height_k: float, weight: float) -> float | No
 def _said(state: State, ended: Defrost | None) -> Defrosted:
     if not (state.is_rising and state.is_ours):
         return Defrosted(state, False, ended=ended)
-    for_s = state.now_s - state.trough_s
+    for_s = _lasts_s(state)
     step_s = state.step_s
     is_long = _is_measured(state) and for_s > _limit_s(state.learnt) + step_s
     recovers_s = state.now_s - state.peak_s
     is_slow = _is_measured(state) and recovers_s > _slow_s(state.learnt) + step_s
     return Defrosted(state, not (is_long or _is_late(state)), is_long, is_slow, for_s, recovers_s, ended)
+
+
+def _lasts_s(state: State) -> float:
+    """Since the first rise; since its usual begin, where a door had warmed the air well before that."""
+    learnt, rise_s = state.learnt, _rise_s(state.learnt)
+    due_s = _nearest_due_s(learnt, state.trough_s + rise_s)
+    begin_s = -math.inf if due_s is None or _is_rare(state) else due_s - rise_s
+    is_earlier = state.trough_s < begin_s - _tolerance_s(learnt, state.step_s)
+    return max(0.0, state.now_s - (begin_s if is_earlier else state.trough_s))
 
 
 def _is_late(state: State) -> bool:
@@ -406,7 +415,7 @@ def _finish(state: State, level_c: float) -> Defrosted:
 
 
 def _ended(state: State, height_k: float, recovery_s: float) -> Defrost:
-    for_s = state.now_s - state.trough_s
+    for_s = _lasts_s(state)
     return Defrost(
         for_s=for_s,
         rise_k=height_k,

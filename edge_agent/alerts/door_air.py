@@ -236,8 +236,7 @@ def _learnt(noise_pa: float, quicker_pa: float) -> float:
 def _stepped(opening: Opening, steps: tuple[Mark, ...], noise_pa: float, *, is_defrosting: bool) -> Opening:
     """Opened anew, or cooling runs: what the last step says."""
     before, newest = steps[-2:]
-    fell_pa, fell_k = before.vapour_pa - newest.vapour_pa, before.air_c - newest.air_c
-    if fell_pa >= FALL_SHARE * opening.jump_pa or fell_k >= COOL_SHARE * opening.rise_k:
+    if _falls(opening, steps):
         opening = replace(opening, is_cooled=True)
     if not _is_again(opening, steps, noise_pa):
         if opening.shut_s is not None and not is_defrosting and _stands(opening, opening.shut_s, steps):
@@ -254,6 +253,15 @@ def _stepped(opening: Opening, steps: tuple[Mark, ...], noise_pa: float, *, is_d
         early_c=newest.air_c,
         shut_s=None,
     )
+
+
+def _falls(opening: Opening, steps: tuple[Mark, ...]) -> bool:
+    """Cooling gets on, in the last step."""
+    if len(steps) < 2:
+        return False
+    before, newest = steps[-2:]
+    is_drying = before.vapour_pa - newest.vapour_pa >= FALL_SHARE * opening.jump_pa
+    return is_drying or before.air_c - newest.air_c >= COOL_SHARE * opening.rise_k
 
 
 def _is_again(opening: Opening, steps: tuple[Mark, ...], noise_pa: float) -> bool:
@@ -304,6 +312,8 @@ def _until_over(state: State, opening: Opening, newest: Mark, *, is_defrosting: 
 def _is_left(state: State, opening: Opening, newest: Mark, *, is_defrosting: bool) -> bool:
     open_s = newest.at_s - opening.opened_s
     if open_s < SURE_S or newest.at_s - state.moved_s >= STILL_S:
+        return False
+    if _falls(opening, state.steps):  # the next step says whether it goes on, shut, or stands, open
         return False
     later_k, warmer_k = newest.air_c - opening.early_c, newest.air_c - opening.base_c
     since_s = (open_s if is_defrosting else SURE_S) - VISIT_END_S

@@ -86,7 +86,9 @@ def around(place: PlaceSettings, machinery: Machinery, moment: Moment, *, is_mea
     if place.kind is not Kind.AMBIENT:
         defrosted = defrost.follow(machinery.defrost, of_air)
         machinery = replace(machinery, defrost=defrosted.state)
-        of_door, of_air = (replace(each, is_defrosting=defrosted.is_defrosting) for each in (of_door, of_air))
+        # One that hangs is no excuse, but it heats all the same.
+        of_door = replace(of_door, is_defrosting=defrosted.is_defrosting or defrosted.is_long)
+        of_air = replace(of_air, is_defrosting=defrosted.is_defrosting)
         conditions += defrost.conditions(place.name, defrosted)
         if defrosted.ended is not None:
             ended = defrosted.ended

@@ -80,6 +80,17 @@ def test_one_that_hangs_is_told_within_half_an_hour_of_its_usual_end():
     assert told_s - (2 * HOUR + 15 * 6 * HOUR + 20 * 60) <= 30 * 60
 
 
+def test_goods_carried_in_before_it_do_not_make_it_longer():
+    begun_s = 2 * HOUR + 15 * 6 * HOUR
+    airs = [moment.air_c for moment in drawn(5)]
+    for index in range(int((begun_s - 25 * 60) / EVERY), int((begun_s + 600) / EVERY)):
+        airs[index] = max(airs[index], 6.0)
+    watching = Watching().see(moments(airs, EVERY))
+    assert watching.raised("defrost") == []
+    ((_, ended),) = [each for each in watching.defrosts if begun_s < each[0] < begun_s + HOUR]
+    assert 20 * 60 <= ended.for_s <= 42 * 60  # not 55
+
+
 def test_its_message_does_not_contradict_itself():
     for more in (
         {"heats_min": lambda k: 60.0 if k == 15 else 20.0},

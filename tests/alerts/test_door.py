@@ -116,6 +116,12 @@ DEFROST_VISIT = [  # somebody goes in for half a minute; the heaters warm the ai
 ]  # fmt: skip
 
 
+CARRIED_IN = [  # goods; shut for good at the last but one, when the compressor pulls the air down
+    (2.81, 79.7), (4.52, 94.7), (7.31, 94.3), (10.18, 85.2), (11.53, 76.9), (12.22, 73.3), (12.99, 69.7),
+    (13.64, 64.8), (14.11, 61.6), (13.58, 58.0), (12.47, 57.4), (11.4, 58.0), (10.3, 59.0),
+]  # fmt: skip
+
+
 def drawn(seen, is_defrosting=False):
     airs, humidities = zip(*[*CALM, *seen], strict=True)
     return [replace(moment, is_defrosting=is_defrosting) for moment in moments(airs, HALF_MINUTES, humidities)]
@@ -159,6 +165,10 @@ def test_but_left_open_after_that_it_is_told_within_five_minutes():
     told = told_s([*TRAFFIC, *LEFT_BEHIND])
     assert told is not None
     assert 150 <= told - begun_s <= 300
+
+
+def test_while_the_air_is_just_being_cooled_nothing_is_told():
+    assert told_s(CARRIED_IN) is None
 
 
 def test_left_open_just_before_a_defrost_it_is_told_within_seven_minutes():
