@@ -10,8 +10,9 @@ from edge_agent.domain.command import Command, Verb
 from edge_agent.domain.settings import SettingFault, identifier, one_of, require
 
 EVERY = "all"  # in place of a list of verbs
-# A wrong weight becomes the stock, a wrong limit becomes the law of the room, a reload takes another configuration:
-DANGEROUS = (Verb.TARE, Verb.ZERO, Verb.CALIBRATE, Verb.SET, Verb.RELOAD)
+# A wrong weight becomes the stock, a wrong limit the law of the room, a reload takes another configuration, and an alarm
+# out of service is silent without end:
+DANGEROUS = (Verb.TARE, Verb.ZERO, Verb.CALIBRATE, Verb.SET, Verb.RELOAD, Verb.OUT_OF_SERVICE)
 KEY_BYTES = 32  # Ed25519: RFC 8032, section 5.1.5
 _VERBS = (EVERY, *(verb.value for verb in Verb))
 _OVER_MQTT = "mqtt"
@@ -47,16 +48,24 @@ class CommandSettings:
     keys: tuple[KeySettings, ...] = ()
 
     def __post_init__(self) -> None:
-        names = [key.name for key in self.keys]
-        again = (name for index, name in enumerate(names) if name in names[:index])
+        pairs = [(key, other) for index, key in enumerate(self.keys) for other in self.keys[:index]]
         require(
             *_verb_faults("mqtt", self.mqtt),
             *_verb_faults("local", self.local),
             *_verb_faults("inbox", self.inbox),
             one_of("signatures", self.signatures, ("dangerous", EVERY, "off")),
             _socket_fault(self.socket),
-            *(SettingFault("keys", name, "tables of different names: a key above is called so") for name in again),
+            *(_alike(key, other) for key, other in pairs),
         )
+
+
+def _alike(key: KeySettings, other: KeySettings) -> SettingFault | None:
+    """A signature does not say under which name it was made: of two names of one key the one with more verbs counts."""
+    if key.name == other.name:
+        return SettingFault("keys", key.name, "tables of different names: a key above is called so")
+    if public_bytes(key.public_key) == public_bytes(other.public_key):
+        return SettingFault("keys", key.name, f"a key of its own: {other.name} has the same public_key")
+    return None
 
 
 def public_bytes(text: str) -> bytes | None:

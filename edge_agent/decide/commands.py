@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
+from edge_agent.alerts.life import NotPossible
 from edge_agent.decide import alarm_commands, calibrate, goods, set_limits, shelves, trials
 from edge_agent.decide.alarms import with_acts
 from edge_agent.decide.authority import refusal
+from edge_agent.decide.goods import MAX_UNITS
 from edge_agent.decide.memory import Memory
 from edge_agent.decide.nouns import Identify, Plan, Reload, Request, Resend
 from edge_agent.domain.alarm import AlarmTransition
@@ -23,7 +25,6 @@ from edge_agent.weighing.scale import ScaleState
 from edge_agent.weighing.settings import ShelfSettings
 from edge_agent.weighing.trace import Phase, Trace
 
-MAX_UNITS = 1_000_000
 MAX_IDENTIFY_S = 600.0
 MAX_RESEND = 1_000_000
 
@@ -130,7 +131,7 @@ def _calibrate(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obe
 def _alarms(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
     try:
         asked = alarm_commands.carry_out(memory, plan.alarms, command, at)
-    except alarm_commands.NotPossible as error:
+    except NotPossible as error:
         raise Refused(ResultCode.INVALID, str(error)) from error
     changed = {transition.alarm.name: transition.alarm for transition in asked.transitions}
     memory = replace(memory, alarms={**memory.alarms, **changed})
@@ -149,7 +150,7 @@ def _test_alarm(memory: Memory, plan: Plan, command: Command, at: Instant) -> Ob
 def _set(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
     try:
         changed = set_limits.carry_out(memory, plan, command, at)
-    except ValueError as error:
+    except NotPossible as error:
         raise Refused(ResultCode.INVALID, str(error)) from error
     memory = with_acts(changed.memory, changed.transitions)
     result = CommandResult(command, ResultCode.DONE, at, changed.message, changed.detail)
@@ -159,7 +160,7 @@ def _set(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
 def _goods(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
     try:
         told = goods.carry_out(plan, command, at)
-    except ValueError as error:
+    except NotPossible as error:
         raise Refused(ResultCode.INVALID, str(error)) from error
     return Obeyed(memory, CommandResult(command, ResultCode.DONE, at, told.message, told.detail), records=(told.line,))
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from edge_agent.alerts.life import NotPossible
 from edge_agent.decide.nouns import Plan
 from edge_agent.decide.wording import short, who
 from edge_agent.domain.command import Command, Verb
@@ -42,10 +43,6 @@ _WASTE = ("product", "lot", "shelf", "place", "grams", "units", "reason", "note"
 VERBS = (Verb.RECEIVE, Verb.WASTE)
 
 
-class NotPossible(ValueError):
-    """In words for whoever asked."""
-
-
 @dataclass(frozen=True, slots=True)
 class Told:
     line: RecordLine
@@ -54,7 +51,7 @@ class Told:
 
 
 def carry_out(plan: Plan, command: Command, at: Instant) -> Told:
-    """Raises NotPossible, or ValueError for a ``who`` that is none."""
+    """Raises NotPossible."""
     by = who(command)
     is_delivery = command.verb == Verb.RECEIVE
     body = _body(plan, command, _DELIVERY if is_delivery else _WASTE)

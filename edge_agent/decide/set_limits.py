@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import cast
 
 from edge_agent.alerts import life
+from edge_agent.alerts.life import NotPossible
 from edge_agent.alerts.limits import rules
 from edge_agent.alerts.settings import PlaceSettings
 from edge_agent.decide import places
@@ -35,10 +36,6 @@ SETTABLE = (
 )
 DEFAULT = "default"  # true: all that was set of this place is taken back; a list of keys: those
 _BESIDE = ("place", "who", DEFAULT)
-
-
-class NotPossible(ValueError):
-    """In words for whoever asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any
 from edge_agent.domain.alarm import Change
 from edge_agent.domain.record import KeptLine, RecordKind
 
+GOODS = (RecordKind.DELIVERY, RecordKind.WASTE)  # kinds of lines
 BUCKETS = 720  # of a plot: about one for each point of its width on paper
 LEAST_BUCKET_MS = 900_000  # an interval of the record
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -131,6 +132,8 @@ class Report:
     period: Period
     places: dict[str, Place] = field(default_factory=dict)
     alarms: list[AlarmLine] = field(default_factory=list)  # within the period
+    deliveries: list[KeptLine] = field(default_factory=list)  # within the period
+    waste: list[KeptLine] = field(default_factory=list)  # within the period
     node: list[KeptLine] = field(default_factory=list)  # clock, digest, chain, pruned, within the period
     lines: int = 0  # within the period
     unset_clock: int = 0  # of them, taken by a clock that was never set
@@ -191,7 +194,16 @@ def _take(
             _add_span(report, line)
         case _:
             if report.period.has(line.near_ms):
-                report.node.append(line)
+                _of_kind(report, line.kind).append(line)
+
+
+def _of_kind(report: Report, kind: str) -> list[KeptLine]:
+    match kind:
+        case RecordKind.DELIVERY:
+            return report.deliveries
+        case RecordKind.WASTE:
+            return report.waste
+    return report.node
 
 
 def _place(report: Report, name: str) -> Place:

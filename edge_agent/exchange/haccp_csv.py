@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import tzinfo
 
 from edge_agent.domain.record import KeptLine
-from edge_agent.exchange.haccp import air, begun_ms, number, told_ms, triple
+from edge_agent.exchange.haccp import GOODS, air, begun_ms, number, told_ms, triple
 from edge_agent.exchange.local_time import local, utc
 
 _QUANTITIES = (("air", "c"), ("product", "c"), ("humidity", "pct"))
@@ -14,7 +15,10 @@ COLUMNS = (
     *(f"{name}_{part}_{unit}" for name, unit in _QUANTITIES for part in ("min", "mean", "max")),
     *("alarm", "priority", "change", "state", "who", "what", "value", "limit", "unit", "outside_s", "words"),
     *("rest", "hash"),
+    *("product", "lot", "supplier", "units", "grams", "invoiced_g", "rejected_g", "use_by", "best_before"),
+    *("temperature_c", "order", "shelf", "note"),
 )  # fmt: skip
+_GOODS = COLUMNS[COLUMNS.index("hash") + 1 :]  # of deliveries and waste, by the names they have in the line
 _EVENT = ("alarm", "priority", "change", "state", "who")
 _MEASURED = frozenset({"from", "to", "duration_s", "readings", "raw_c", "air_c", "product_c", "humidity_pct"})
 _HAPPENED = {*_EVENT, "limit", "limit_c", "value", "extreme_c", "unit", "outside_s", "reason", "message"}
@@ -27,7 +31,7 @@ Cell = str | float | int | None
 
 def row(line: KeptLine, zone: tzinfo) -> tuple[Cell, ...]:
     """In the order of COLUMNS; None and "" are empty cells."""
-    body = line.body
+    body, is_goods = line.body, line.kind in GOODS
     figures = (air(body), triple(body.get("product_c")), triple(body.get("humidity_pct")))
     return (
         *(line.file, line.number, utc(line.wall_ms), local(line.wall_ms, zone), _clock(line)),
@@ -36,8 +40,9 @@ def row(line: KeptLine, zone: tzinfo) -> tuple[Cell, ...]:
         number(body.get("readings")),
         *(value for found in figures for value in found or (None, None, None)),
         *(_NOTHING_HAPPENED if body.keys() <= _MEASURED else _happened(body)),
-        _rest(body),
+        _rest(body, _TOLD | set(_GOODS) if is_goods else _TOLD),
         line.hash,
+        *(_cell(body.get(key)) if is_goods else "" for key in _GOODS),
     )
 
 
@@ -74,10 +79,15 @@ def _either(body: Mapping[str, object], first: str, second: str) -> float | None
     return number(body.get(second)) if found is None else found
 
 
-def _rest(body: Mapping[str, object]) -> str:
-    if body.keys() <= _TOLD:
+def _cell(value: object) -> Cell:
+    found = number(value)
+    return _text(value) if found is None else found
+
+
+def _rest(body: Mapping[str, object], told: AbstractSet[str]) -> str:
+    if body.keys() <= told:
         return ""
-    rest = {key: value for key, value in body.items() if key not in _TOLD}
+    rest = {key: value for key, value in body.items() if key not in told}
     return json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -6,7 +6,7 @@ from datetime import tzinfo
 from html import escape
 
 from edge_agent.domain.record import ChainVerdict, KeptLine
-from edge_agent.exchange.haccp import AlarmLine, Deed, Excursion, InForce, Place, Range, Report, Span, in_words
+from edge_agent.exchange.haccp import AlarmLine, Deed, Excursion, InForce, Place, Range, Report, Span, in_words, number
 from edge_agent.exchange.local_time import local, span, utc
 from edge_agent.exchange.plot import temperatures
 
@@ -63,7 +63,7 @@ def page(report: Report, heading: Heading, chain: ChainVerdict) -> Iterator[str]
     yield _facts(report, heading)
     yield _verdict(chain)
     yield f'<p class="plain"><strong>{escape(NOT_CERTIFIED)}</strong></p>\n'
-    if not report.places:
+    if not (report.places or report.deliveries or report.waste):
         yield _none("Nothing was recorded in this period.")
     for place in report.places.values():
         yield from _place(report, place, zone)
@@ -72,6 +72,18 @@ def page(report: Report, heading: Heading, chain: ChainVerdict) -> Iterator[str]
         ("UTC", "local", "place", "alarm", "priority", "change", "by", "value", "limit", "words"),
         [_alarm(found, zone) for found in report.alarms],
         "No alarm changed its state.",
+    )
+    yield "<h2>Deliveries</h2>\n"
+    yield _table(
+        ("UTC", "local", "place", "product", "lot", "supplier", "how much", "use by", "on arrival", "by", "words"),
+        [_delivery(found, zone) for found in report.deliveries],
+        "None was told.",
+    )
+    yield "<h2>Thrown away</h2>\n"
+    yield _table(
+        ("UTC", "local", "place", "product", "lot", "how much", "reason", "by", "words"),
+        [_waste(found, zone) for found in report.waste],
+        "None was told.",
     )
     yield "<h2>The record itself: clock, daily digests</h2>\n"
     yield _table(
@@ -262,6 +274,51 @@ def _alarm(found: AlarmLine, zone: tzinfo) -> tuple[str, ...]:
         *(f"{body[key]} {body.get('unit', '')}" if body.get(key) is not None else "" for key in ("value", "limit")),
         str(words),
     )
+
+
+def _delivery(line: KeptLine, zone: tzinfo) -> tuple[str, ...]:
+    body = line.body
+    much = (*_much(body), *_grams(body, "invoiced_g", "invoiced"), *_grams(body, "rejected_g", "sent back"))
+    warm = number(body.get("temperature_c"))
+    use_by, best_before = body.get("use_by"), body.get("best_before")
+    return (
+        *_when_and_where(line, zone),
+        *_words(body, "product", "lot", "supplier"),
+        ", ".join(much),
+        ", ".join([*([str(use_by)] if use_by else []), *([f"best before {best_before}"] if best_before else [])]),
+        "" if warm is None else f"{warm:g} °C",
+        *_words(body, "who"),
+        in_words({key: body[key] for key in ("order", "shelf", "note") if body.get(key)}),
+    )
+
+
+def _waste(line: KeptLine, zone: tzinfo) -> tuple[str, ...]:
+    body = line.body
+    return (
+        *_when_and_where(line, zone),
+        *_words(body, "product", "lot"),
+        ", ".join(_much(body)),
+        *_words(body, "reason", "who"),
+        in_words({key: body[key] for key in ("shelf", "note") if body.get(key)}),
+    )
+
+
+def _when_and_where(line: KeptLine, zone: tzinfo) -> tuple[str, str, str]:
+    return utc(line.wall_ms) or "unknown", local(line.wall_ms, zone), line.place
+
+
+def _words(body: Mapping[str, object], *keys: str) -> tuple[str, ...]:
+    return tuple(str(body.get(key) or "") for key in keys)
+
+
+def _much(body: Mapping[str, object]) -> list[str]:
+    units = number(body.get("units"))
+    return [*([] if units is None else [f"{units:g} pieces"]), *_grams(body, "grams", "")]
+
+
+def _grams(body: Mapping[str, object], key: str, words: str) -> list[str]:
+    found = number(body.get(key))
+    return [] if found is None else [f"{words} {found:g} g".strip()]
 
 
 def _node(line: KeptLine, zone: tzinfo) -> tuple[str, ...]:

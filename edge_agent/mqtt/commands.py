@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from edge_agent.domain.command import Command, CommandResult, ResultCode, Seal, Verb
 from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.mqtt.messages import EVERY_NODE, ROOT, Identity
-from edge_agent.mqtt.signed import Sealed, Verify, encoded, no_key, sealed_in
+from edge_agent.mqtt.signed import Sealed, TooMany, Verify, encoded, no_key, sealed_in
 from edge_agent.mqtt.wire import Incoming
 
 MAX_BYTES = 16_384
@@ -144,13 +144,14 @@ def _whole(text: str) -> int:
 
 def _decoded(payload: bytes) -> Mapping[str, object]:
     if len(payload) > MAX_BYTES:
-        raise _invalid(f"payload of {len(payload)} bytes: at most {MAX_BYTES} are read")
+        raise _invalid(f"payload of more than {MAX_BYTES} bytes: at most {MAX_BYTES} are read")
     try:
         text = payload.decode("utf-8")
         body = json.loads(
             text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite, parse_int=_whole
         )
-        json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        if "\\u" in text:
+            json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except UnicodeError as error:
         raise _invalid(f"payload is not UTF-8: {error}") from error
     except RecursionError as error:
@@ -221,7 +222,12 @@ def _sealed(body: Mapping[str, object]) -> Sealed | None:
 
 def _verified(sealed: Sealed, verify: Verify) -> Mapping[str, object]:
     """What was signed; not a byte of it is read before."""
-    if not verify(sealed.key, encoded(sealed.body), sealed.signature):
+    try:
+        is_right = verify(sealed.key, encoded(sealed.body), sealed.signature)
+    except TooMany as error:
+        why = "too many signed commands came within one cycle: send it again, more slowly"
+        raise _Refusal(ResultCode.BUSY, why) from error
+    if not is_right:
         raise _Refusal(ResultCode.UNAUTHORIZED, "the signature is not that of a key configured here over these bytes")
     return _decoded(sealed.body)
 
@@ -234,7 +240,7 @@ def _signed(
     for name, right in (("site", (identity.site,)), ("node", (identity.node, EVERY_NODE)), ("verb", (verb,))):
         if body.get(name) not in right:
             said = repr(body.get(name))[:40]
-            why = f"{name} = {said}: was signed for another, or for none; here it must be {' or '.join(right)}"
+            why = f"{name} = {said}: {key} signed it for another, or for none; here it must be {' or '.join(right)}"
             raise _Refusal(ResultCode.UNAUTHORIZED, why, cmd_id)
     nonce = body.get("nonce")
     if not isinstance(nonce, str) or not _NONCE.fullmatch(nonce):

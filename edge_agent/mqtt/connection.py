@@ -27,6 +27,7 @@ from paho.mqtt.properties import Properties
 
 from edge_agent.domain.instant import Instant
 from edge_agent.mqtt import messages
+from edge_agent.mqtt.commands import MAX_BYTES
 from edge_agent.mqtt.messages import Identity, Link
 from edge_agent.mqtt.settings import LOOPBACK, MqttSettings, TlsSettings
 from edge_agent.mqtt.wire import PACKET_TOO_LARGE, UNSUPPORTED_VERSION, Incoming, Outgoing, reason_text
@@ -39,7 +40,12 @@ WILL_DELAY_S = 15
 PING_EVERY_S = 300.0
 CONNECT_TIMEOUT_S = 5.0
 CONNACK_TIMEOUT_S = 5.0
+HUNG_S = 60.0  # without a step of the network thread: a link turns at least once a second, a pause lasts 30 s at most
+# While a link is made: the resolver may try every server and search domain (resolv.conf(5): 5 s, twice, each), then
+# TCP and TLS have limits of their own. A network that is merely slow must not have the agent started anew.
+HUNG_CONNECTING_S = 600.0
 _TOPIC_INVALID = 0x90
+_MAX_INCOMING_PACKET = 64 * 1024  # bytes; the broker drops what is larger (MQTT 5, 3.1.2.11.4), else up to 256 MB
 _INCOMING = 1000  # messages that may wait for the next cycle, which answers those it does not take; more are lost
 _PACKET_OVERHEAD = 128  # more than the fixed header and the properties of a PUBLISH, correlation data aside
 
@@ -227,6 +233,7 @@ def _connect_properties(will_delay_s: int) -> Any:
     """The session outlives the link, or the broker would tell the will at once."""
     properties = _properties(PacketTypes.CONNECT)
     properties.SessionExpiryInterval = will_delay_s + 15
+    properties.MaximumPacketSize = _MAX_INCOMING_PACKET
     return properties
 
 
@@ -283,6 +290,8 @@ class MqttConnection:
         self._is_silent = False
         self._up_since_ms: int | None = None
         self._overheard = _Overheard()
+        self._stepped = now()  # and how long the next step may take:
+        self._step_s = HUNG_S
         self._restart_reason: str | None = None
         self._cause: str | None = None  # why this link ended; None while nothing is known
         self._ping: Outgoing | None = None
@@ -360,6 +369,15 @@ class MqttConnection:
         return self._thread is not None and self._thread.is_alive()
 
     @property
+    def is_moving(self) -> bool:
+        """False when the network thread lives and hangs; not for a broker that is away, and not for slow names."""
+        return self._stepped.age_s(self._now()) < self._step_s
+
+    def _step(self, most_s: float = HUNG_S) -> None:
+        """The network thread's sign of life."""
+        self._stepped, self._step_s = self._now(), most_s
+
+    @property
     def command_path(self) -> str:
         """Whether commands reach us: a broker says "granted" to a subscription it never serves."""
         proved_ms = self._proved_ms
@@ -381,7 +399,9 @@ class MqttConnection:
     def _run(self) -> None:
         while not self._stopping.is_set():
             before = self._choice
+            self._step(HUNG_CONNECTING_S)
             self._one_link()
+            self._step()
             self._lost()
             if self._choice.version != before.version and self._choice.has_fallen_back:
                 continue  # another language, at once
@@ -437,6 +457,7 @@ class MqttConnection:
     def _serve(self, client: Client) -> None:
         opened_ms = self._now().mono_ms
         while not self._stopping.is_set() and self._restart_reason is None:
+            self._step()
             self._hand_over(client)
             is_alive = self._turn(client)
             if self._has_news:  # once for all that came together: waking a thread costs more than an acknowledgement
@@ -577,7 +598,7 @@ class MqttConnection:
         self._received.append(
             Incoming(
                 topic,
-                bytes(message.payload),
+                bytes(message.payload[: MAX_BYTES + 1]),  # enough to say that it is too long
                 message.retain,
                 now,
                 getattr(properties, "MessageExpiryInterval", None),

@@ -197,7 +197,8 @@ def _alarms(identity: Identity, name: str, title: str, which: str) -> Iterable[t
 
 
 def _node(identity: Identity) -> Iterable[tuple[str, Component]]:
-    yield from _alarms(identity, "node-alarm", "any alarm", "value_json.alarms")
+    """Underscores: no sensor, shelf or place has one in its name, and one of them may be called node."""
+    yield from _alarms(identity, "node_alarm", "any alarm", "value_json.alarms")
     shown: tuple[tuple[str, str, str, Component], ...] = (
         ("disk-free", "free space", "{{ value_json.disk_free_mb }}",
          {"device_class": "data_size", "unit_of_measurement": "MB", "state_class": "measurement"}),
@@ -213,7 +214,7 @@ def _node(identity: Identity) -> Iterable[tuple[str, Component]]:
     )  # fmt: skip
     for name, title, template, kind in shown:
         yield (
-            f"node-{name}",
+            f"node_{name}",
             {
                 "platform": "sensor",
                 "name": title,

@@ -20,6 +20,7 @@ from edge_agent.decide import (
     decide,
     set_limits,
 )
+from edge_agent.decide.authority import refusal
 from edge_agent.decide.memory import changed_rows, kept_with, mirrored_rows, pressing_rows, to_rows
 from edge_agent.domain.annunciation import Press
 from edge_agent.domain.command import Command, CommandResult, ResultCode
@@ -28,7 +29,9 @@ from edge_agent.domain.message import Message, Stream
 from edge_agent.domain.reading import Sample
 from edge_agent.mqtt import messages
 from edge_agent.service.keeper import Keeper
+from edge_agent.service.nonces import UsedNonces
 from edge_agent.service.panel import Panel
+from edge_agent.service.refusals import Refusals
 from edge_agent.service.scales import with_calibration
 from edge_agent.storage.errors import StorageError
 from edge_agent.storage.store import Store
@@ -37,6 +40,7 @@ log = logging.getLogger(__name__)
 
 MAX_INCOMING = 256  # commands waiting for one cycle; more is an attack or a loop, and is answered `busy`
 MAX_TURNED_AWAY = 1000  # in one cycle; answers are rows on the card, so an attack gets no more of them
+USED_BEFORE = "its nonce was used before: a signed command is good for one time"
 IDENTIFY_LOG_S = 60.0  # from one line of the log to the next
 
 
@@ -54,6 +58,7 @@ class Agent:
         keep_scale: Callable[[str, bytes], None],
         reopen: Callable[[Stream, int], None],
         keep_calibration: Callable[[Calibrated, Instant], None],
+        used_nonces: UsedNonces,
     ) -> None:
         self.memory = memory
         # As the rows stand. Of scales nothing: where an earlier version wrote one row, both must be written at first.
@@ -62,7 +67,8 @@ class Agent:
         self.cycles = 0
         self._plan, self._store, self._keeper, self._panel = plan, store, keeper, panel
         self._check_reload, self._keep_scale, self._reopen = reload, keep_scale, reopen
-        self._keep_calibration = keep_calibration
+        self._keep_calibration, self._used_nonces = keep_calibration, used_nonces
+        self._refusals = Refusals()
         self._incoming: deque[Command | CommandResult] = deque()
         self._turned_away: deque[Command | CommandResult] = deque()
         self._identified: Instant | None = None
@@ -112,7 +118,7 @@ class Agent:
             decision.samples,
             [*_messages(decision), *(messages.response(result) for result in (*refused, *answers))],
             rows,
-            [*answers, *_audited(refused)],
+            [*answers, *self._refusals.rows(refused, now)],
             urgent=decision.is_critical or bool(refused or answers),
         )
         self._keeper.commit_if_due(now, self._everything)
@@ -129,7 +135,7 @@ class Agent:
 
     def flush(self, now: Instant) -> bool:
         """Commit all that waits, now."""
-        self._keeper.add(now, rows=self.lasting_rows())
+        self._keeper.add(now, rows=self.lasting_rows(), results=self._refusals.rest(now))
         return self._keeper.commit(now, self._everything)
 
     def _everything(self) -> dict[str, bytes]:
@@ -163,18 +169,35 @@ class Agent:
         ]
 
     def _put_into_inbox(self, command: Command, now: Instant) -> CommandResult | None:
-        """None when the command is accepted."""
+        """None when the command is accepted.
+
+        Who has no right leaves no row under the command's id: it would make a duplicate of the rightful one.
+        """
+        forbidden = refusal(command, self._plan.commands)
+        if forbidden is not None:
+            return CommandResult(command, ResultCode.UNAUTHORIZED, now, forbidden)
         try:
+            if self._is_replay_of_a_lost_one(command):
+                return CommandResult(command, ResultCode.UNAUTHORIZED, now, USED_BEFORE)
             receipt = self._store.receive(command)
         except StorageError as error:
             return CommandResult(command, ResultCode.BUSY, now, f"the inbox cannot be written: {error}")
         if receipt.is_replay:
-            why = "its nonce was used before: a signed command is good for one time"
-            return CommandResult(command, ResultCode.UNAUTHORIZED, now, why)
+            return CommandResult(command, ResultCode.UNAUTHORIZED, now, USED_BEFORE)
         if not receipt.is_duplicate:
+            if command.seal is not None:
+                self._used_nonces.add(command.seal, command.received)
             return None
         earlier = receipt.earlier.code.value if receipt.earlier is not None else "still waiting"
         return CommandResult(command, ResultCode.DUPLICATE, now, f"{command.cmd_id} was received before: {earlier}")
+
+    def _is_replay_of_a_lost_one(self, command: Command) -> bool:
+        """Its nonce was used, and the inbox, a new one, knows nothing of it."""
+        seal = command.seal
+        if seal is None or not self._used_nonces.has(seal):
+            return False
+        is_waiting = any(found.cmd_id == command.cmd_id for found in self._store.waiting_commands())
+        return not is_waiting and self._store.result_of(command.cmd_id) is None
 
     def _do(self, request: Request, now: Instant) -> CommandResult:
         """What only the world can do, and the answer to who asked for it."""
@@ -225,17 +248,6 @@ class Agent:
         """Tare and zero once more, into the settings file: they outlive a lost database."""
         for key, value in rows.items():
             self._keep_scale(key, value)
-
-
-def _audited(refused: Iterable[CommandResult]) -> Iterable[CommandResult]:
-    """Refusals of what never was in the inbox: who had no right is written down, under no id.
-
-    An id would make the rightful command that comes later a duplicate.
-    """
-    for result in refused:
-        if result.code is ResultCode.UNAUTHORIZED:
-            said = f"{result.command.cmd_id}: {result.message}" if result.command.cmd_id else result.message
-            yield replace(result, command=replace(result.command, cmd_id="", seal=None), message=said)
 
 
 def _nobody_listens(results: Sequence[CommandResult]) -> None:

@@ -33,6 +33,7 @@ from edge_agent.service.introduce import introduction
 from edge_agent.service.keeper import Keeper, no_refuge
 from edge_agent.service.leftovers import NOT_CONFIGURED, orphaned_alarms, orphaned_stock
 from edge_agent.service.lock import StateLock
+from edge_agent.service.nonces import UsedNonces
 from edge_agent.service.panel import Panel, open_panel
 from edge_agent.service.polling import Polled
 from edge_agent.service.refuge import Refuge, open_files, while_it_runs
@@ -64,6 +65,10 @@ class Connection(publisher.Connection, Protocol):
     @property
     def is_running(self) -> bool:
         """False when the network thread has died."""
+
+    @property
+    def is_moving(self) -> bool:
+        """False when the network thread hangs: not for a broker that is away."""
 
     @property
     def unheard(self) -> int:
@@ -187,6 +192,7 @@ def _build(
         mirror(settings_file),
         publisher.reopen,
         keep_calibration,
+        UsedNonces(settings_file),
     )
     polled = open_sensors(settings, board)
     closing.extend(found.sensor.close for found in polled)

@@ -14,6 +14,7 @@ import queue
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -33,7 +34,8 @@ GROUP = "edge-agent"
 MODE = 0o660
 MAX_CLIENTS = 8  # at a time
 REQUEST_S = 5.0  # from the connection to the end of its line
-ANSWER_S = 10.0
+ANSWER_S = 10.0  # nor is it obeyed later: who was told that no cycle answered asks again, in another way
+SHORTAGE_S = 0.1  # before the next connection is taken, where the process has no more files or threads to give
 _LINE_BYTES = MAX_BYTES + 64
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 _BACKLOG = 16
@@ -42,9 +44,20 @@ Receive = Callable[[Command | CommandResult], None]
 
 
 class LocalSocket:
-    def __init__(self, path: Path, identity: Identity, verify: Verify, receive: Receive, now: Callable[[], Instant]):
+    def __init__(
+        self,
+        path: Path,
+        identity: Identity,
+        verify: Verify,
+        receive: Receive,
+        now: Callable[[], Instant],
+        *,
+        request_s: float = REQUEST_S,
+    ) -> None:
         self._path, self._identity, self._verify = path, identity, verify
-        self._receive, self._now = receive, now
+        self._receive, self._now, self._request_s = receive, now, request_s
+        self._stopping = threading.Event()
+        self._file: tuple[int, int] | None = None  # device and inode of the socket's file
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._waiting: dict[str, queue.SimpleQueue[CommandResult]] = {}
         self._lock = threading.Lock()
@@ -59,6 +72,7 @@ class LocalSocket:
             self._listening.bind(str(self._path))
             os.chmod(self._path, MODE)  # the umask took from it
             _give_to_group(self._path)
+            self._file = _file_of(self._path)
             self._listening.listen(_BACKLOG)
         except OSError:
             self._listening.close()
@@ -66,12 +80,14 @@ class LocalSocket:
         self._thread.start()
 
     def stop(self) -> None:
+        self._stopping.set()
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)  # wakes accept
+        self._thread.join(REQUEST_S)
         self._listening.close()
         with suppress(OSError):
-            self._path.unlink()
-        self._thread.join(REQUEST_S)
+            if _file_of(self._path) == self._file:  # else another agent has taken the place meanwhile
+                self._path.unlink()
 
     def hear(self, results: Sequence[CommandResult]) -> None:
         """Answers of a cycle: those that somebody here waits for."""
@@ -83,22 +99,31 @@ class LocalSocket:
                     waiting.put(result)
 
     def _accept(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             try:
                 client, _ = self._listening.accept()
-            except OSError:
-                return  # stopped
+            except OSError as error:  # stopped; or who was about to come went away; or there are no more files
+                log.debug("local socket: %s", error)
+                self._stopping.wait(SHORTAGE_S)
+                continue
             if not self._places.acquire(blocking=False):
                 client.close()  # the command line tries the inbox then
                 continue
-            threading.Thread(target=self._serve, args=(client,), name="local-client", daemon=True).start()
+            try:
+                threading.Thread(target=self._serve, args=(client,), name="local-client", daemon=True).start()
+            except RuntimeError as error:  # no more threads
+                log.debug("local socket: %s", error)
+                client.close()
+                self._places.release()
+                self._stopping.wait(SHORTAGE_S)
 
     def _serve(self, client: socket.socket) -> None:
         try:
             with client:
-                client.settimeout(REQUEST_S)
+                client.settimeout(self._request_s)
                 client.sendall(f"{self._identity.site}/{self._identity.node}\n".encode())
-                verb, payload = _line(client)
+                verb, payload = _line(client, time.monotonic() + self._request_s)
+                client.settimeout(self._request_s)
                 answer = self._answer(verb, payload, _peer(client))
                 client.sendall(messages.response(answer).body + b"\n")
         except OSError as error:
@@ -115,9 +140,11 @@ class LocalSocket:
             return CommandResult(unknown, ResultCode.UNSUPPORTED, now, "a line is: verb, blank, JSON object")
         if isinstance(parsed, CommandResult):
             refused = replace(parsed, command=_from_here(parsed.command, peer))
-            self._receive(refused)
+            if refused.code is ResultCode.UNAUTHORIZED:
+                self._receive(refused)  # for the audit; what is merely wrong must not crowd out what is right
             return refused
-        return self._obeyed(_from_here(parsed, peer), now)
+        expires_s = min(parsed.expires_s or ANSWER_S, ANSWER_S)
+        return self._obeyed(replace(_from_here(parsed, peer), expires_s=expires_s), now)
 
     def _obeyed(self, command: Command, now: Instant) -> CommandResult:
         answers: queue.SimpleQueue[CommandResult] = queue.SimpleQueue()
@@ -129,7 +156,8 @@ class LocalSocket:
             self._receive(command)
             return answers.get(timeout=ANSWER_S)
         except queue.Empty:
-            return CommandResult(command, ResultCode.BUSY, now, f"no cycle has answered within {ANSWER_S:g} s")
+            why = f"no cycle has answered within {ANSWER_S:g} s: the same cmd_id once more tells what became of it"
+            return CommandResult(command, ResultCode.BUSY, now, why)
         finally:
             with self._lock:
                 del self._waiting[command.cmd_id]
@@ -139,18 +167,20 @@ def _from_here(command: Command, peer: str) -> Command:
     return replace(command, source="local", peer=peer, response_topic=None)
 
 
-def _line(client: socket.socket) -> tuple[str, bytes]:
-    """Raises OSError when it does not come, or does not end."""
+def _line(client: socket.socket, deadline_s: float) -> tuple[str, bytes]:
+    """Raises OSError when it does not come, or does not end, by then: drop by drop is no way to keep a place."""
     found = b""
-    while not found.endswith(b"\n"):
+    while b"\n" not in found and len(found) <= _LINE_BYTES:  # a byte more tells that it is too long
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("no whole line came in time")
+        client.settimeout(left_s)
         piece = client.recv(_LINE_BYTES + 1 - len(found))
-        found += piece
-        if len(found) > _LINE_BYTES:
-            break  # as much as it takes to say that it is too long
         if not piece:
             raise ConnectionResetError("no whole line came")
+        found += piece
     verb, _, payload = found.rstrip(b"\r\n").partition(b" ")
-    return verb.decode("ascii", "replace"), payload
+    return verb.decode("ascii", "replace"), payload  # a second line in it makes the first one no JSON
 
 
 def _peer(client: socket.socket) -> str:
@@ -163,13 +193,20 @@ def _peer(client: socket.socket) -> str:
 
 
 def _clear(path: Path) -> None:
-    """What a killed agent left; raises OSError when a living one listens there."""
+    """What a killed agent left; raises OSError for what is no socket, and when a living one listens there."""
     if not path.is_socket():
+        if os.path.lexists(path):
+            raise FileExistsError("something is there already, and is no socket")
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         if probe.connect_ex(str(path)) == 0:
-            raise FileExistsError(f"{path}: another agent listens there")
+            raise FileExistsError("another agent listens there")
     path.unlink()
+
+
+def _file_of(path: Path) -> tuple[int, int]:
+    found = path.lstat()
+    return found.st_dev, found.st_ino
 
 
 def _give_to_group(path: Path) -> None:
@@ -183,13 +220,13 @@ def open_socket(
     path: str, identity: Identity, verify: Verify, receive: Receive, now: Callable[[], Instant]
 ) -> LocalSocket | None:  # fmt: skip
     """None where there is no place for one: then the command line writes into the inbox."""
-    if not path or not Path(path).parent.is_dir():
+    if not path or not os.path.isdir(os.path.dirname(path)):  # False also where we may not look
         log.info("no local socket: %s", f"{Path(path).parent} is not there" if path else "commands.socket is empty")
         return None
     found = LocalSocket(Path(path), identity, verify, receive, now)
     try:
         found.start()
     except OSError as error:
-        log.warning("no local socket: %s", error)
+        log.warning("no local socket at %s: %s", path, error)
         return None
     return found

@@ -18,7 +18,8 @@ class Recorder:
     """
 
     is_up, generation, window, in_flight = True, 1, WINDOW, 0
-    command_path, last_error, ping_refusal, is_running, unheard = "unproved", None, None, True, 0
+    command_path, last_error, ping_refusal, unheard = "unproved", None, None, 0
+    is_running, is_moving = True, True
 
     def __init__(self, out: BinaryIO, now: Callable[[], Instant]) -> None:
         self._out, self.now = out, now

@@ -12,7 +12,9 @@ from edge_agent.domain.reading import Sample
 from edge_agent.drivers.seam import Moment
 from edge_agent.mqtt import messages
 from edge_agent.mqtt.commands import Ignored, parse
+from edge_agent.mqtt.signed import at_most
 from edge_agent.service import record, scales
+from edge_agent.service.agent import MAX_INCOMING
 from edge_agent.service.build import Parts, tell_leftovers, tell_meta
 from edge_agent.service.burst import Burst
 from edge_agent.service.health import conditions, health_message, health_row
@@ -35,6 +37,7 @@ LOOK_FOR_THE_CARD_S = 60.0  # from a refuge
 STOP_WORKERS_S = 1.0  # of the 5 s that a clean stop may take
 STOP_DRAIN_S = 2.0
 STOP_CONNECTION_S = 1.0
+MAX_READ_BYTES = 1 << 20  # of commands in one cycle: JSON made to be slow takes 0.1 s of a desktop's processor
 PUBLISHER_STALE_S = 60.0  # without a completed step: the watchdog is not fed any more
 SAMPLE_STALE_S = 30.0  # and two of the longest intervals: without a sample, good or bad
 STUCK_S = 20.0  # and three cycles: without one, the panel shows a fault of the agent
@@ -69,12 +72,7 @@ class Routine:
     def cycle(self, samples: Sequence[Sample]) -> Decision:
         parts = self._parts
         now = parts.watch.now()
-        for incoming in parts.connection.received():
-            command = parse(incoming, parts.identity, parts.verify)
-            if isinstance(command, Ignored):
-                log.debug("%s: ignored, %s", incoming.topic, command.reason)
-            else:
-                parts.agent.receive(command)
+        self._hear_commands()
         due = scales.conditions(parts.settings.shelves, parts.calibrations, now)
         own = (*conditions(parts), *self._machine.conditions(now, self._overflowed()))
         found = (*own, *due, *parts.panel.conditions(now))
@@ -100,6 +98,22 @@ class Routine:
             self._keep_house(now)
         self._timetable.run_due(now)
         return decision
+
+    def _hear_commands(self) -> None:
+        """Anybody who may publish may send as much as he likes: reading it must not cost the next reading."""
+        parts = self._parts
+        verify = at_most(MAX_INCOMING, parts.verify)
+        left_bytes = MAX_READ_BYTES
+        for incoming in parts.connection.received():
+            left_bytes -= len(incoming.payload)
+            if left_bytes < 0:
+                parts.agent.unanswered += 1
+                continue
+            command = parse(incoming, parts.identity, verify)
+            if isinstance(command, Ignored):
+                log.debug("%s: ignored, %s", incoming.topic, command.reason)
+            else:
+                parts.agent.receive(command)
 
     def _is_refuge_over(self, now: Instant) -> bool:
         refuge = self._parts.refuge
@@ -246,6 +260,7 @@ class _Progress:
         self._sample_stale_s = SAMPLE_STALE_S + 2 * slowest_s
         self._sampled: Instant = parts.watch.now()
         self._fed: Instant | None = None
+        self._told_hung: str | None = None
         self._feed_s = (watchdog_s() or 0.0) / 3
         self._is_ready = False
 
@@ -259,9 +274,17 @@ class _Progress:
             self._sampled = now
         if not self._is_ready and (has_sampled or self._parts.keeper.commits):
             self._is_ready = self._tell_ready()
-        if self._feed_s and (self._fed is None or self._fed.age_s(now) >= self._feed_s) and self._is_advancing(now):
+        if self._feed_s and (self._fed is None or self._fed.age_s(now) >= self._feed_s):
+            self._feed(now)
+
+    def _feed(self, now: Instant) -> None:
+        hung = self._hung(now)
+        if hung is None:
             self._fed = now
             notify("WATCHDOG=1")
+        elif hung != self._told_hung:
+            log.error("systemd's watchdog is not fed any more: %s", hung)
+        self._told_hung = hung
 
     def _tell_ready(self) -> bool:
         """With the first commit; on a card that takes none, with the first samples: an agent that measures and warns
@@ -273,8 +296,15 @@ class _Progress:
         log.info("ready: %s", "the first cycle is on the disk" if keeper.commits else "it measures, from RAM")
         return True
 
-    def _is_advancing(self, now: Instant) -> bool:
-        return self._publishing.idle_s() < PUBLISHER_STALE_S and self._sampled.age_s(now) < self._sample_stale_s
+    def _hung(self, now: Instant) -> str | None:
+        """What goes no further, in the same words as long as it does not; None while all does."""
+        if self._publishing.idle_s() >= PUBLISHER_STALE_S:
+            return f"the publisher's thread has made no step for {PUBLISHER_STALE_S:g} s"
+        if not self._parts.connection.is_moving:
+            return "the thread of the connection to the broker hangs"
+        if self._sampled.age_s(now) >= self._sample_stale_s:
+            return f"no sensor has given a sample, good or bad, for {self._sample_stale_s:g} s"
+        return None
 
 
 class NotKept(StorageError):

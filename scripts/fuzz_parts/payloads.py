@@ -15,7 +15,7 @@ from edge_agent.mqtt.signed import encoded, envelope
 from fuzz_parts.room import GTIN, NODE, PLACE, SHELF, SITE
 
 BASE = f"storeroom/v1/{SITE}/{NODE}/cmd/"
-DANGEROUS = ("tare", "zero", "calibrate", "set", "reload")
+DANGEROUS = ("tare", "zero", "calibrate", "set", "reload", "out-of-service")
 WORDS = ("shelf", "place", "cmd_id", "high_c", "key", "signed", "signature", "verb", "who", "alarm", "units", "nonce")
 RESULTS = frozenset(("invalid", "unauthorized", "unsupported", "expired", "duplicate", "unstable", "busy", "hw_fault"))
 HARMLESS = ("ping", "identify", "test-alarm")  # need neither arguments nor a key

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_agent.alerts.life import NotPossible
 from edge_agent.alerts.settings import PlaceSettings
 from edge_agent.decide import Gathered, Memory, Plan, SensorPlan, decide, set_limits
 from edge_agent.decide.memory import changed_rows, forgotten_rows, from_rows, mirrored_rows, to_rows
-from edge_agent.decide.set_limits import SETTABLE, NotPossible, carry_out, in_force
+from edge_agent.decide.set_limits import SETTABLE, carry_out, in_force
 from edge_agent.domain.alarm import AlarmState
 from edge_agent.domain.command import Command, ResultCode
 from edge_agent.domain.instant import Instant

@@ -30,6 +30,7 @@ WATCHDOG_S = 0.6
 FEEDING_S = 20.0  # a busy machine's patience: for what must come
 SILENCE_S = 2.0  # three times WATCHDOG_S: for what must not
 ENDING_S = 20.0
+AN_HOUR_MS = 3_600_000
 CONFIG = """
 [node]
 site = "elm-street"
@@ -94,6 +95,7 @@ class Life:
         self.board.plug_in(Sht3xChip(clock))
         self.board.plug_in(Sht3xChip(clock), bus="i2c-3")
         self.is_network_broken = threading.Event()
+        self.is_network_hung, self.hang_ends = threading.Event(), threading.Event()
         self.is_looping, self.loop_ends = threading.Event(), threading.Event()
         self.stop = threading.Event()
         self.error: BaseException | None = None
@@ -106,6 +108,7 @@ class Life:
             yield self
         finally:
             self.loop_ends.set()
+            self.hang_ends.set()
             self.stop.set()
             self._thread.join(ENDING_S)
 
@@ -124,6 +127,10 @@ class Life:
 
     def _connect(self, identity: object, watch: object) -> MqttConnection:
         def now() -> object:
+            if self.is_network_hung.is_set():
+                if threading.current_thread().name.startswith("mqtt"):
+                    self.hang_ends.wait()
+                return replace(watch.now(), mono_ms=watch.now().mono_ms + AN_HOUR_MS)
             if self.is_network_broken.is_set() and threading.current_thread().name.startswith("mqtt"):
                 raise ZeroDivisionError("a bug in the network's thread")
             return watch.now()
@@ -171,6 +178,22 @@ def test_a_dead_network_thread_ends_the_agent_with_its_reason(tmp_path: Path, sy
         assert life.ends()
     assert isinstance(life.error, RuntimeError)
     assert "a thread of the publisher died" in str(life.error)
+
+
+def test_a_hung_network_thread_starves_the_watchdog_and_says_so(
+    tmp_path: Path, systemd: Systemd, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Life(tmp_path / "state").going_on() as life:
+        assert systemd.hears("WATCHDOG=1", FEEDING_S)
+        life.is_network_hung.set()
+        systemd.hears("WATCHDOG=1", SILENCE_S)  # the last one of the cycle that was going on
+        assert not systemd.hears("WATCHDOG=1", SILENCE_S)
+        life.is_network_hung.clear()
+        life.hang_ends.set()
+        assert systemd.hears("WATCHDOG=1", FEEDING_S)
+        assert life.error is None
+    told = [found.message for found in caplog.records if "watchdog is not fed" in found.message]
+    assert told == ["systemd's watchdog is not fed any more: the thread of the connection to the broker hangs"]
 
 
 @pytest.fixture

@@ -53,6 +53,14 @@ def excursion(kind: str, hours: float, begun: float, **body: Any) -> KeptLine:
     return line(kind, hours, **{**told, "from": text(BEGIN_MS + round(begun * HOUR_MS)), **body})
 
 
+GOODS = ("product", "lot", "supplier", "use_by", "best_before", "who", "order", "shelf", "note", "reason")
+
+
+def delivery(hours: float, **more: Any) -> KeptLine:
+    told = {"product": "4006381333931", "lot": "L1", "supplier": "farm-a", "units": 24, "who": "local:ann"}
+    return line("delivery", hours, **told, **more)
+
+
 def alarm(hours: float, change: str, who: str = "agent", **body: Any) -> KeptLine:
     kind = "corrective-action" if change == "corrected" else "alarm"
     return line(kind, hours, alarm="cold-room-critical-high", change=change, who=who, **body)
@@ -160,6 +168,26 @@ def of_class(root: ElementTree.Element, name: str) -> list[ElementTree.Element]:
     return [element for element in root.iter() if element.get("class") == name]
 
 
+def test_deliveries_and_waste_of_the_period_have_tables_of_their_own():
+    lines = [
+        delivery(-1, units_=1),
+        delivery(5, invoiced_g=12000, rejected_g=500, use_by="2026-12-01", temperature_c=3.5, order="A-7"),
+        line("waste", 6, "", lot="L1", grams=1250, reason="spoiled", who="mqtt:bea (key office)", note="wet"),
+        line("waste", 6.5, "cellar", shelf="s-1", units=3, reason="expired", who="local:ann"),
+    ]
+    found = gather(lines, MONTH)
+    assert (len(found.deliveries), len(found.waste), found.node) == (1, 2, [])
+    told = cells(found)
+    assert [
+        *("2026-11-01 04:00:00", "2026-11-01 05:00:00 +01:00", "cold-room", "4006381333931", "L1", "farm-a"),
+        *("24 pieces, invoiced 12000 g, sent back 500 g", "2026-12-01", "3.5 °C", "local:ann", "order A-7"),
+    ] in told
+    when = ("2026-11-01 05:00:00", "2026-11-01 06:00:00 +01:00", "")
+    assert [*when, "", "L1", "1250 g", "spoiled", "mqtt:bea (key office)", "note wet"] in told
+    assert "Nothing was recorded" not in html(found)
+    assert gather(lines, MONTH, only="cellar").deliveries == []
+
+
 def test_the_interval_that_ends_at_midnight_belongs_to_the_day_before():
     days = [Period(BEGIN_MS + day * DAY_MS, BEGIN_MS + (day + 1) * DAY_MS) for day in (0, 1)]
     assert [gather([interval(24)], day).lines for day in days] == [1, 0]
@@ -214,6 +242,8 @@ def test_words_from_outside_are_escaped_everywhere():
         line("alarm", 3, EVIL, alarm=EVIL, change=EVIL, who=EVIL, message=EVIL, priority=EVIL, value=EVIL, unit=EVIL),
         line("corrective-action", 4, EVIL, alarm=f"{EVIL}-{EVIL}", who=EVIL, reason=EVIL),
         line("gap", 5, EVIL, reason=EVIL),
+        line("delivery", 5, EVIL, **dict.fromkeys(GOODS, EVIL)),
+        line("waste", 5, EVIL, **dict.fromkeys(GOODS, EVIL)),
         line("digest", 6, "", head=EVIL, **{EVIL: EVIL}),
         line(EVIL, 7, "", x=1),
     ]
@@ -246,6 +276,7 @@ KEYS = st.sampled_from(
             "who",
         ),
         *("change", "value", "unit", "extreme_c", "outside_s", "readings", "reason", "food_limit_c", "region"),
+        *("product", "lot", "units", "grams", "temperature_c", "use_by", "order", "note"),
     ]
 )
 
@@ -259,6 +290,7 @@ KEYS = st.sampled_from(
 def test_a_line_of_another_version_costs_no_report(found):
     lines = [line(str(kind), hours, **body) for kind, hours, body in found]
     html(gather(lines, MONTH))
+    list(rows(*lines))
     for each in lines:
         assert len(haccp_csv.row(each, BERLIN)) == len(haccp_csv.COLUMNS)
 
@@ -334,7 +366,23 @@ def test_what_people_write_becomes_no_formula(words):
 
 def test_the_columns_are_those_that_were_promised():
     assert haccp_csv.COLUMNS[:5] == ("file", "line", "utc", "local", "clock")
-    assert len(set(haccp_csv.COLUMNS)) == len(haccp_csv.COLUMNS) == 33
+    assert len(set(haccp_csv.COLUMNS)) == len(haccp_csv.COLUMNS) == 46
+    assert haccp_csv.COLUMNS[31:34] == ("rest", "hash", "product")
+
+
+def test_a_delivery_and_what_was_thrown_away_have_their_columns_and_no_other_line_has():
+    came, gone, none = rows(
+        delivery(5, temperature_c=-18.5, use_by="2026-12-01", note="=1", source="c-1"),
+        line("waste", 6, shelf="s-1", grams=1250, reason="spoiled", who="mqtt"),
+        line("settings", 7, product="x"),
+    )
+    keys = ("kind", "product", "lot", "supplier", "units", "temperature_c", "use_by", "note", "who", "rest")
+    assert [came[key] for key in keys] == [
+        *("delivery", "4006381333931", "L1", "farm-a", "24.0", "-18.5", "2026-12-01", "'=1", "local:ann"),
+        '{"source":"c-1"}',
+    ]
+    assert [gone[key] for key in ("shelf", "grams", "words", "rest")] == ["s-1", "1250.0", "spoiled", ""]
+    assert (none["product"], none["rest"]) == ("", '{"product":"x"}')
 
 
 def test_a_bucket_adds_up():

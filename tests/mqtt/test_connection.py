@@ -3,11 +3,13 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -20,7 +22,15 @@ from edge_agent.domain.command import Command, CommandResult, ResultCode, Verb
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Outcome, Queued, Stream
 from edge_agent.mqtt import commands, messages
-from edge_agent.mqtt.connection import BackOff, MqttConnection, VersionChoice, explain, notes
+from edge_agent.mqtt.connection import (
+    HUNG_CONNECTING_S,
+    HUNG_S,
+    BackOff,
+    MqttConnection,
+    VersionChoice,
+    explain,
+    notes,
+)
 from edge_agent.mqtt.consumer import Consumer, Listener
 from edge_agent.mqtt.publisher import Publisher
 from edge_agent.mqtt.settings import MqttSettings, TlsSettings
@@ -334,6 +344,29 @@ def test_a_command_comes_in_with_all_an_answer_needs(mosquitto, identity, eventu
 
 
 @pytest.mark.mosquitto
+@pytest.mark.parametrize(
+    ("version", "comes"), [("5", [commands.MAX_BYTES + 1]), ("3.1.1", [commands.MAX_BYTES + 1] * 2)]
+)
+def test_no_sender_fills_the_memory_with_what_waits_for_the_cycle(mosquitto, identity, eventually, version, comes):
+    """With MQTT 5 the broker keeps what is larger than we take; otherwise the most of it is dropped here."""
+    broker = mosquitto()
+    with (
+        client_of(broker.port) as (client, _),
+        connected(identity, settings_for(broker, version=version)) as connection,
+    ):
+        eventually(lambda: connection.command_path == "ok", what="the command path")
+        for size in (1_000_000, 50_000):
+            client.publish(f"{BASE}/cmd/tare", b"x" * size, 1)
+        client.publish(f"{BASE}/cmd/tare", b"last", 1)
+        found = []
+        eventually(
+            lambda: found.extend(connection.received()) or any(each.payload == b"last" for each in found),
+            what="the last command",
+        )
+        assert [len(each.payload) for each in found[:-1]] == comes
+
+
+@pytest.mark.mosquitto
 def test_a_retained_command_is_ignored_at_every_connection(mosquitto, identity, eventually):
     broker = mosquitto()
     with client_of(broker.port) as (client, _):
@@ -565,6 +598,59 @@ def test_nothing_is_opened_before_start(identity):
     assert threading.active_count() == before
     assert not connection.is_running
     connection.stop()
+
+
+class Ahead:
+    """A clock that can be put forward."""
+
+    def __init__(self) -> None:
+        self.by_s = 0.0
+
+    def now(self) -> Instant:
+        return replace(now(), mono_ms=now().mono_ms + round(1000 * self.by_s))
+
+
+def test_a_network_thread_that_hangs_is_seen_and_a_broker_that_is_away_is_none(identity, eventually, port):
+    clock, is_held, hangs, goes_on = Ahead(), threading.Event(), threading.Event(), threading.Event()
+
+    def wake() -> None:
+        if is_held.is_set():
+            hangs.set()
+            goes_on.wait()
+
+    connection = MqttConnection(MqttSettings(port=port), identity, clock.now, back_off=QUICK)
+    connection.start(wake)
+    try:
+        eventually(lambda: connection.last_error, what="the complaint")
+        for clock.by_s in (1000, 2000, 3000):
+            eventually(lambda: connection.is_moving, what="the next attempt")
+        is_held.set()
+        assert hangs.wait(10)
+        clock.by_s += HUNG_S - 20
+        assert connection.is_moving, "as long as it may be waiting for its next attempt"
+        clock.by_s += 40
+        assert not connection.is_moving
+    finally:
+        goes_on.set()
+        connection.stop()
+    assert not connection.is_running
+
+
+def test_a_link_that_is_slow_in_the_making_has_minutes(identity, eventually):
+    clock = Ahead()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings = MqttSettings(port=server.getsockname()[1], tls=TlsSettings(), keepalive_s=5)
+        connection = MqttConnection(settings, identity, clock.now)
+        connection.start()
+        try:
+            client, _ = server.accept()  # and never a word of TLS
+            with client:
+                clock.by_s = HUNG_CONNECTING_S - 30
+                assert connection.is_moving
+                clock.by_s = HUNG_CONNECTING_S + 30
+                assert not connection.is_moving
+        finally:
+            connection.stop()
 
 
 def test_mqtt_3_1_1_is_spoken_to_a_broker_that_declines_5_in_whatever_way():

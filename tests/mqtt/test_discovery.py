@@ -1,6 +1,7 @@
 """What Home Assistant is told: of every part once, from the description that `meta` tells too."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_one_retained_message_on_the_devices_topic():
 def test_every_field_of_telemetry_every_shelf_and_every_place_is_an_entity_of_its_own_name():
     _, body = told()
     components = body["components"]
-    assert {name for name in components if not name.startswith("node-")} == {
+    assert {name for name in components if not name.startswith("node_")} == {
         "cold-room-temperature_c",
         "cold-room-humidity_pct",
         "cold-room-alarm",
@@ -52,6 +53,13 @@ def test_every_field_of_telemetry_every_shelf_and_every_place_is_an_entity_of_it
     ids = [component["unique_id"] for component in components.values()]
     assert len(set(ids)) == len(ids)
     assert all(one.startswith("s0412-a1-") for one in ids)
+
+
+def test_a_place_called_node_has_its_own_alarm_beside_the_nodes():
+    (place,) = DESCRIBED.places
+    _, body = told(replace(DESCRIBED, places=(replace(place, place="node"),)))
+    of_place, of_node = (body["components"][name] for name in ("node-alarm", "node_alarm"))
+    assert ("'eq', 'node'" in of_place["value_template"], "'eq'" in of_node["value_template"]) == (True, False)
 
 
 def test_an_entity_expires_with_the_telemetry_it_shows():

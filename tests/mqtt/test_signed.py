@@ -13,7 +13,7 @@ from edge_agent.domain.command import Command, CommandResult, ResultCode, Seal
 from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.mqtt.commands import parse
 from edge_agent.mqtt.messages import Identity
-from edge_agent.mqtt.signed import TYPE, encoded, envelope, verifier
+from edge_agent.mqtt.signed import TYPE, at_most, encoded, envelope, verifier
 from edge_agent.mqtt.wire import Incoming
 
 NODE = Identity("s0412", "a1", "k3f9")
@@ -117,6 +117,14 @@ def test_without_a_clock_nothing_signed_is_obeyed():
     """A recording of it would be good for ever."""
     answer = parsed(sealed(), at=UNSYNCED)
     assert (answer.code, "clock is not set" in answer.message) == (ResultCode.UNAUTHORIZED, True)
+
+
+def test_nobody_looks_at_more_signatures_than_one_cycle_has_time_for():
+    verify = at_most(2, VERIFY)
+    incoming = Incoming("storeroom/v1/s0412/a1/cmd/tare", json.dumps(sealed()).encode(), False, AT)
+    first, second, third = (parse(incoming, NODE, verify) for _ in range(3))
+    assert [type(found) for found in (first, second)] == [Command, Command]
+    assert (third.code, "too many signed commands" in third.message) == (ResultCode.BUSY, True)
 
 
 def test_without_a_configured_key_nobody_signs():

@@ -3,10 +3,11 @@
 import json
 import os
 import pwd
+import resource
 import socket
 import stat
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -17,7 +18,7 @@ from edge_agent.domain.command import CommandResult, ResultCode
 from edge_agent.domain.instant import Instant
 from edge_agent.mqtt.messages import Identity
 from edge_agent.mqtt.signed import no_key
-from edge_agent.service.local_socket import MAX_CLIENTS, LocalSocket, open_socket
+from edge_agent.service.local_socket import ANSWER_S, MAX_CLIENTS, LocalSocket, open_socket
 
 NODE = Identity("elm-street", "a1", "k3f9")
 AT = Instant(1000, 1_790_000_000_000, "boot-1")
@@ -45,8 +46,8 @@ def cycle():
 
 
 @contextmanager
-def listening(path, cycle):
-    found = LocalSocket(path, NODE, no_key, cycle.receive, lambda: AT)
+def listening(path, cycle, **more):
+    found = LocalSocket(path, NODE, no_key, cycle.receive, lambda: AT, **more)
     found.start()
     cycle.hear = found.hear
     try:
@@ -64,7 +65,11 @@ def path(tmp_path, cycle):
 def connected(path):
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     client.settimeout(WAIT_S)
-    client.connect(str(path))
+    try:
+        client.connect(str(path))
+    except OSError:
+        client.close()
+        raise
     return client
 
 
@@ -96,13 +101,16 @@ def test_a_line_is_obeyed_and_answered_with_who_asked(path, cycle):
         (b'tare {"cmd_id":"1","x":NaN}\n', "invalid", "NaN"),
         (b'tare {"key":"a","signed":"","signature":"' + b"A" * 86 + b'=="}\n', "unauthorized", "signature"),
         (b'ping {"cmd_id":"1"}\n', "done", "pong"),
+        (b'ping {"cmd_id":"1"}\nping {"cmd_id":"2"}', "invalid", "Extra data"),
         (b'tare {"cmd_id":"1","x":"' + b"x" * 20_000 + b'"}\n', "invalid", "at most 16384"),
     ],
 )
-def test_what_cannot_be_read_is_answered_and_audited(path, cycle, line, code, says):
+def test_what_cannot_be_read_is_answered_and_the_cycle_hears_of_it_where_it_is_audited(path, cycle, line, code, says):
     answer = say(path, line)
     assert (answer["code"], says in answer["message"]) == (code, True), answer
-    assert all(result.command.source == "local" for result in cycle.received)
+    heard = [(result.code, result.command.source, result.command.peer.partition(" ")[0]) for result in cycle.received]
+    user = pwd.getpwuid(os.getuid()).pw_name
+    assert heard == ([(ResultCode.UNAUTHORIZED, "local", user)] if code == "unauthorized" else [])
 
 
 def test_a_client_that_goes_away_or_sends_half_a_line_harms_nobody(path, cycle):
@@ -122,6 +130,69 @@ def test_more_clients_than_places_are_turned_away_and_places_come_back(path):
         client.sendall(b'ping {"cmd_id":"1"}\n')
         with client, client.makefile("rb") as answers:
             assert json.loads(answers.readline())["code"] == "done"
+
+
+def test_a_line_that_comes_drop_by_drop_keeps_no_place(tmp_path, cycle):
+    with listening(tmp_path / "s", cycle, request_s=0.3) as path, connected(path) as client:
+        client.settimeout(0.1)  # each drop comes long before the time for one read is over
+        assert client.recv(64) == b"elm-street/a1\n"
+        for _ in range(50):
+            try:
+                client.sendall(b"x")
+                if client.recv(64) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except (BrokenPipeError, ConnectionResetError):
+                break
+        else:
+            pytest.fail("it still has its place")
+
+
+def test_half_a_line_and_then_silence_keeps_no_place(tmp_path, cycle):
+    with listening(tmp_path / "s", cycle, request_s=0.3) as path, connected(path) as client:
+        client.settimeout(2.0)
+        assert client.recv(64) == b"elm-street/a1\n"
+        client.sendall(b"tare {")
+        assert client.recv(64) == b""
+
+
+def test_thousands_that_come_and_go_leave_the_places_free(path):
+    came = 0
+    while came < 500:
+        with suppress(BlockingIOError), connected(path):  # more than wait to be taken are not let in at all
+            came += 1
+    while True:  # the last of them may still have their places for a moment
+        with suppress(BlockingIOError), connected(path) as client, client.makefile("rwb") as both:
+            if both.readline():
+                both.write(b'ping {"cmd_id":"1"}\n')
+                both.flush()
+                assert json.loads(both.readline())["code"] == "done"
+                return
+
+
+def test_an_agent_out_of_files_takes_connections_again_when_it_has_some(path):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    first, second = (socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(2))
+    with first, second:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (1, before[1]))
+            first.connect(str(path))  # the one that it waits for may have its file already
+            second.connect(str(path))
+            second.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                second.recv(64)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for client in (first, second):
+            client.settimeout(WAIT_S)
+            assert client.recv(64) == b"elm-street/a1\n"
+
+
+def test_a_command_is_not_obeyed_after_its_sender_was_told_that_nobody_answers(path, cycle):
+    say(path, b'tare {"cmd_id": "1"}\n')
+    (command,) = cycle.received
+    assert command.expires_s == ANSWER_S
 
 
 def test_the_same_id_at_the_same_time_is_a_duplicate(path, cycle):
@@ -152,9 +223,26 @@ def test_what_a_killed_agent_left_is_taken_over_and_a_living_one_is_left_alone(t
         assert say(path, b'ping {"cmd_id":"1"}\n')["code"] == "done"
 
 
+def test_a_place_that_another_agent_took_meanwhile_is_left_to_it(tmp_path, cycle):
+    path = tmp_path / "s"
+    with listening(path, cycle):
+        path.unlink()
+        with listening(path, cycle):
+            pass
+        path.touch()
+    assert path.exists()
+
+
 @pytest.mark.parametrize("path", ["", "/nowhere/command.sock"])
 def test_where_there_is_no_place_for_it_there_is_none(path, cycle):
     assert open_socket(path, NODE, no_key, cycle.receive, lambda: AT) is None
+
+
+def test_what_is_no_socket_is_left_and_named(tmp_path, cycle, caplog):
+    (tmp_path / "s").write_text("mine")
+    assert open_socket(str(tmp_path / "s"), NODE, no_key, cycle.receive, lambda: AT) is None
+    assert (tmp_path / "s").read_text() == "mine"
+    assert "is there already, and is no socket" in caplog.text
 
 
 def settings(path, site="elm-street"):
