@@ -76,6 +76,7 @@ def examine(config: Path, state: str | None) -> Iterator[Finding]:
     agent = machine_check.user_called(machine_check.AGENT)
     user = agent or machine_check.this_user()
     yield unit_check.version()
+    yield from unit_check.rolled_back()
     yield from unit_check.unit()
     yield machine_check.who(user, is_agent=agent is not None)
     yield from machine_check.clock(at.now, machine, is_synchronised=at.is_synchronised)
@@ -90,6 +91,7 @@ def examine(config: Path, state: str | None) -> Iterator[Finding]:
     yield from _files(directory, user, chosen.alarms.disk_free_mb, machine)
     found = _running(directory)
     yield from _chips(chosen, machine, user, found)
+    yield from files_check.scales(chosen.shelves, in_use(directory))
     yield from _broker(chosen, at, found)
     yield unit_check.models()
 
@@ -107,8 +109,11 @@ def _show(finding: Finding) -> None:
 
 
 def _unusable(config: Path, error: ConfigError) -> Iterator[Finding]:
-    if not config.exists():
-        yield fail("configuration", f"{config}: there is no such file", "`edge-agent setup` makes one")
+    if isinstance(error.__cause__, FileNotFoundError):
+        yield fail("configuration", f"{config}: there is no such file", "`sudo edge-agent setup` makes one")
+        return
+    if isinstance(error.__cause__, PermissionError):
+        yield fail("configuration", f"{config}: this user may not read it", files_check.AS_ROOT)
         return
     for fault in error.faults:
         cure = f"correct it, then `edge-agent config check {config}`"

@@ -18,7 +18,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge_agent.cli.command import ask_agent
@@ -105,10 +105,18 @@ def _guide(args: argparse.Namespace, chosen: Settings) -> Exit:
     with _an_agent(chosen, directory, shelf.name, say):
         guide = Guide(shelf, scale, Interview(person, say), say)
         outcome = guide.run()
+        if outcome.is_kept:
+            _acknowledge(args, shelf.name)
     _tell_outcome(outcome, guide.steps, len(guide.person.asked), as_json=args.json, say=say)
     if not outcome.is_kept:
         return Exit.REFUSED
     return Exit.OK if outcome.is_good else Exit.FAULT
+
+
+def _acknowledge(args: argparse.Namespace, shelf: str) -> None:
+    """Who has just done what the alarm `cal-...` asks for has seen it; where it does not stand, that is refused."""
+    with suppress(CliError):
+        ask_agent(args, "acknowledge", {"alarm": f"cal-{shelf}", "who": args.who})
 
 
 @contextmanager

@@ -14,6 +14,7 @@ edge-agent setup --board config/simulated.toml --config trial.toml     with the 
 """
 
 import argparse
+import os
 import socket
 import sys
 import tomllib
@@ -28,7 +29,7 @@ from edge_agent.config import ConfigError, Settings, load
 from edge_agent.domain.settings import SettingsError
 from edge_agent.drivers.errors import BoardError
 from edge_agent.drivers.seam import Board
-from edge_agent.setup import ask, interview, keep, proposal, running
+from edge_agent.setup import ask, interview, keep, proposal, running, unit_check
 from edge_agent.setup.buses import Plugged, header_buses, look
 from edge_agent.setup.interview import Interview, Question, Source, Unanswered
 from edge_agent.storage.settings import StorageSettings
@@ -53,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
 
 def run(args: argparse.Namespace) -> Exit:
     path, tell = Path(args.config), _teller(args)
+    _refuse_what_cannot_be_written(path)
     _refuse_while_it_runs(path, args.state)
     answers = _answers(args.answers)
     with _opened(args.board) as (kind, board, buses):
@@ -111,6 +113,13 @@ def _refuse_while_it_runs(path: Path, state: str | None) -> None:
                 f"an agent runs on {directory} (process {pid}), and two programmes on one bus disturb one another: "
                 "`systemctl stop edge-agent` first",
             )
+
+
+def _refuse_what_cannot_be_written(path: Path) -> None:
+    """Before the first question, not after the last."""
+    nearest = next(folder for folder in path.absolute().parents if os.path.exists(folder))
+    if not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
+        raise CliError(Exit.FAULT, f"{path}: this user may not write there: sudo edge-agent setup, or another --config")
 
 
 def _answers(file: str | None) -> dict[str, str]:
@@ -238,11 +247,22 @@ def _next(path: Path, copy: Path | None, questions: int, sensors: int, shelves: 
     yield f"{path} is written, with {counted(sensors, 'sensor')}{kept}. {counted(questions, 'question')} asked."
     yield "Next:"
     here = "" if str(path) == "/etc/edge-agent/edge-agent.toml" else f" --config {path}"
+    yield "  " + _start(here)
+    sudo = "" if here else "sudo "
     for shelf in shelves:
-        yield f"  edge-agent calibrate {shelf}{here}    with a known weight; before it no weight is right"
-    yield f"  edge-agent doctor{here}    whether all is well"
-    yield "  sudo systemctl enable --now edge-agent" if not here else f"  edge-agent run{here}"
-    yield f"  edge-agent test-alarm{here}    light, buzzer and message, once it runs"
+        yield f"  {sudo}edge-agent calibrate {shelf}{here}    with a known weight; before it no weight is right"
+    yield f"  {sudo}edge-agent doctor{here}    whether all is well"
+    yield f"  {sudo}edge-agent test-alarm{here}    light, buzzer and message"
+    yield f"  {sudo}edge-agent watch{here} --for 60    what the broker gets"
+
+
+def _start(here: str) -> str:
+    """As this machine has it."""
+    if here:
+        return f"edge-agent run{here}    in a second terminal"
+    if unit_check.SYSTEMD.exists():
+        return "sudo systemctl enable --now edge-agent    it starts now, and with the machine"
+    return "sudo -u edge-agent edge-agent run    in a second terminal: no systemd runs here"
 
 
 def local_timezone() -> str:

@@ -92,24 +92,45 @@ def histories(shelves: Iterable[ShelfSettings], file: SettingsFile) -> dict[str,
 def conditions(
     shelves: Iterable[ShelfSettings], known: Mapping[str, History], now: Instant
 ) -> Iterator[Condition]:  # fmt: skip
-    """A calibration that is due, or whose span differed too much from the one before."""
+    """A calibration that was never made, is due, or whose span differed too much from the one before."""
     for shelf in shelves:
         yield _condition(shelf, known.get(shelf.name, ()), now)
 
 
 def _condition(shelf: ShelfSettings, history: History, now: Instant) -> Condition:
     last = history[-1] if history else None
-    evidence = ""
-    if last is not None and now.clock is not ClockState.UNSYNCED:
+    evidence = _guessed(shelf, history)
+    if last is not None and not evidence and now.clock is not ClockState.UNSYNCED:
         evidence = _changed(shelf, history, now) or _due(shelf, last, now)
     return Condition(
         name=f"cal-{shelf.name}",  # 32 characters at most
         holds=bool(evidence),
         priority=Priority.LOW,
         message=f"The scale of {shelf.name} wants a calibration" if evidence else f"{shelf.name} is calibrated",
-        action=f"Empty the shelf and calibrate it with a known weight: edge-agent calibrate {shelf.name} zero",
+        action=f"Empty the shelf and calibrate it with a known weight: edge-agent calibrate {shelf.name}",
         evidence=evidence,
     )
+
+
+def is_guess(record: CalibrationRecord) -> bool:
+    """Figures that `edge-agent setup` wrote: no real cell says exactly 0 under an empty platform.
+
+    >>> at = Instant(0, 0, "boot")
+    >>> [is_guess(CalibrationRecord("s", "c", zero, 215.1, who, at)) for zero, who in ((0, CONFIGURATION), (0, "anna"))]
+    [True, False]
+    """
+    return record.who == CONFIGURATION and record.zero_counts == 0 and not record.points
+
+
+def guessed_cells(shelf: ShelfSettings, history: History) -> list[str]:
+    """The cells of a shelf that nobody has calibrated yet."""
+    newest = {record.sensor: record for record in history}
+    return [cell.sensor for cell in shelf.cells if cell.sensor in newest and is_guess(newest[cell.sensor])]
+
+
+def _guessed(shelf: ShelfSettings, history: History) -> str:
+    cells = guessed_cells(shelf, history)
+    return f"never calibrated: the figures of {', '.join(cells)} are a guess, and no weight is right" if cells else ""
 
 
 def _dated_ms(at: Instant, now: Instant) -> int | None:
@@ -132,11 +153,18 @@ def _due(shelf: ShelfSettings, last: CalibrationRecord, now: Instant) -> str:
 
 
 def _changed(shelf: ShelfSettings, history: History, now: Instant) -> str:
-    """Words on the cell whose span changed most in a calibration of the last days."""
+    """Words on the cell whose span changed most from one calibration at the scale to the next, in the last days.
+
+    The configuration's figures are no measurement: a first calibration differs from them as it likes.
+    """
     found: list[tuple[float, str]] = []
     for cell in shelf.cells:
         own = [record for record in history if record.sensor == cell.sensor][-2:]
-        if len(own) == 2 and own[1].who != CONFIGURATION and (done_ms := _dated_ms(own[1].at, now)) is not None:
+        if (
+            len(own) == 2
+            and not any(r.who == CONFIGURATION for r in own)
+            and (done_ms := _dated_ms(own[1].at, now)) is not None
+        ):
             change = span_change(*own)
             age_days = (now.wall_ms - done_ms) / 86_400_000
             if abs(change) > calibration.SPAN_WARNING and age_days <= TOLD_DAYS:

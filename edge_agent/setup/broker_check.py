@@ -55,6 +55,8 @@ def reach(settings: MqttSettings, at: Time) -> Iterator[Finding]:
 
 
 def _cure_of_reaching(error: OSError, settings: MqttSettings) -> str:
+    if isinstance(error, socket.gaierror) and settings.host == "localhost":
+        return 'add the line "127.0.0.1 localhost" to /etc/hosts'
     if isinstance(error, socket.gaierror):
         return f"see mqtt.host, and whether the network's name server knows it: `getent hosts {settings.host}`"
     if isinstance(error, ConnectionRefusedError):

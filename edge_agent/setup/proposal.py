@@ -86,8 +86,9 @@ def needs_the_cold(places: Iterable[str]) -> bool:
 def text(answers: Answers) -> str:
     """A configuration in TOML; the sample explains every key."""
     lines = [
-        "# Written by `edge-agent setup`. Every key is explained in the sample, config/edge-agent.toml.",
-        "# After a change: edge-agent config check FILE, then `systemctl reload edge-agent`.",
+        "# Written by `edge-agent setup`. Every key is explained in the sample, config/edge-agent.toml;",
+        "# the package has it as /usr/share/doc/edge-agent/examples/edge-agent.toml.",
+        "# After a change: `sudo edge-agent config check FILE`, then `sudo edge-agent reload`.",
         "",
         *_table("node", site=answers.site, name=answers.node),
         *(_table("storage", directory=answers.state) if answers.state else ()),

@@ -10,6 +10,7 @@ from edge_agent import __version__
 from edge_agent.setup.finding import Finding, fail, ok, warn
 
 UNIT = "edge-agent.service"
+ROLLED_BACK = Path("/usr/lib/edge-agent/rolled-back")  # the package's postinst writes the reason into it
 PROPERTIES = (
     "LoadState", "UnitFileState", "ActiveState", "SubState", "Result", "NRestarts", "WatchdogUSec", "Type",
 )  # fmt: skip
@@ -24,6 +25,19 @@ def version(model: Path = Path("/proc/device-tree/model")) -> Finding:
     except OSError:
         machine = platform.machine()
     return ok("version", f"edge-agent {__version__}, Python {platform.python_version()}, {machine}")
+
+
+def rolled_back(note: Path = ROLLED_BACK) -> Iterator[Finding]:
+    """An upgrade of the package that was taken back, or that a power cut left unfinished: the version before runs."""
+    try:
+        why = note.read_text("utf-8", errors="replace").strip()
+    except OSError:
+        return
+    if "dpkg --configure" in why:
+        yield warn("version", f"the version before runs: {why}", "`sudo dpkg --configure -a`; else install it again")
+        return
+    cure = "mend what it names, then `sudo apt-get install --reinstall ./edge-agent_VERSION_ARCHITECTURE.deb`"
+    yield warn("version", f"the version before runs on: {why or 'nobody wrote down why'}", cure)
 
 
 def models() -> Finding:

@@ -7,6 +7,7 @@
   scripts/chaos drivers              chips unplugged, hung, wrong
   scripts/chaos alarms               everything down at once: the light, the sound and the button (needs root)
   scripts/chaos install              an upgrade cut at any moment, and on a full card (needs root)
+  scripts/chaos evening              a first evening in a clean Debian 12, faults, upgrades, removal (needs root)
   scripts/chaos all                  one after another
 
 Exit code: 0 every goal met; 1 a goal missed; 2 usage; 3 a campaign could not do its thing; 77 something had to be
@@ -22,7 +23,7 @@ from collections.abc import Sequence
 from chaos_parts.children import CampaignError
 from chaos_parts.figures import EXIT_IMPOSSIBLE, Figure, exit_code, show
 
-CAMPAIGNS = ("kill", "broker", "disk", "clock", "drivers", "alarms", "install")
+CAMPAIGNS = ("kill", "broker", "disk", "clock", "drivers", "alarms", "install", "evening")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -27,13 +27,13 @@ def make(folder: Path) -> None:
         _openssl("req", "-x509", "-new", "-key", _at(folder, name, "key"), "-days", "2", *_subject(folder, name))
     today, day = datetime.now(UTC), timedelta(days=1)
     valid, over = (today - day, today + 2 * day), (today - 9 * day, today - day)
-    _sign(folder, "good", "ca", "localhost", valid)
-    _sign(folder, "other-name", "ca", "elsewhere.example", valid)
-    _sign(folder, "expired", "ca", "localhost", over)
-    _sign(folder, "stranger", "other-ca", "localhost", valid)
+    sign(folder, "good", "ca", "localhost", valid)
+    sign(folder, "other-name", "ca", "elsewhere.example", valid)
+    sign(folder, "expired", "ca", "localhost", over)
+    sign(folder, "stranger", "other-ca", "localhost", valid)
 
 
-def _sign(folder: Path, name: str, authority: str, host: str, period: tuple[datetime, datetime]) -> None:
+def sign(folder: Path, name: str, authority: str, host: str, period: tuple[datetime, datetime]) -> None:
     _key(folder, name)
     request, extra, config = folder / f"{name}.csr", folder / f"{name}.ext", folder / "ca.cnf"
     _openssl("req", "-new", "-key", _at(folder, name, "key"), "-subj", f"/CN={name}", "-out", str(request))

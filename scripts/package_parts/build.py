@@ -33,6 +33,7 @@ FILES = {
     "config/simulated.toml": f"{DOC}/examples/simulated.toml",
     "deploy/debian/copyright": f"{DOC}/copyright",
     "docs/deployment.md": f"{DOC}/deployment.md",
+    "docs/first-evening.md": f"{DOC}/first-evening.md",
 }
 BACKOFF = ("deploy/systemd/backoff.conf", "usr/lib/systemd/system/edge-agent.service.d/backoff.conf")
 BACKOFF_SINCE_RELEASE = 13  # systemd 254; the one before would warn of keys it does not know

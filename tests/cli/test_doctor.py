@@ -1,8 +1,27 @@
 """`doctor` at the command line: beside a running agent, without one, and where nothing is right yet."""
 
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from edge_agent.cli.exits import Exit
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def closed() -> Iterator[Path]:
+    """As the package has it: neither the folder of the configuration nor that of the data is for everybody."""
+    with tempfile.TemporaryDirectory() as name:  # whose parents are open, unlike pytest's
+        folder = Path(name)
+        folder.chmod(0o755)
+        for closed in ("etc", "state"):
+            (folder / closed).mkdir(mode=0o700)
+        (folder / "etc/agent.toml").write_text("")
+        yield folder
 
 
 def by_part(told) -> dict[str, list[dict]]:
@@ -62,6 +81,27 @@ def test_a_configuration_that_will_not_do_is_told_and_the_rest_examined_all_the_
     assert says in found["configuration"][0]["words"]
     assert cure in found["configuration"][0]["cure"]
     assert "disk" in found
+
+
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+
+
+@pytest.fixture
+def as_nobody(closed) -> Iterator[None]:
+    """Somebody without rights, until the test is over."""
+    os.seteuid(NOBODY)
+    yield
+    os.seteuid(0)
+
+
+@ROOT
+@pytest.mark.usefixtures("as_nobody")
+def test_somebody_who_may_read_neither_configuration_nor_data_is_told_so_with_the_command(call, closed) -> None:
+    told = call("doctor", "--config", closed / "etc/agent.toml", "--state", closed / "state", "--json")
+    found = by_part(told)
+    for part in ("configuration", "database"):
+        assert "this user may not" in found[part][0]["words"]
+        assert "sudo edge-agent doctor" in found[part][0]["cure"]
 
 
 def test_a_person_reads_each_finding_with_its_cure_below(call, unused) -> None:

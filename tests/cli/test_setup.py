@@ -1,7 +1,9 @@
 """`setup` at the command line: without a terminal, with a person, and in front of a file that is there."""
 
 import io
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from edge_agent.cli.exits import Exit
 from edge_agent.config import load
 from edge_agent.service.lock import StateLock
 
+NOBODY = 65534
 BOARD = """
 [node]
 site = "bench"
@@ -124,6 +127,25 @@ def test_while_an_agent_runs_its_buses_are_left_alone(setup, tmp_path) -> None:
         lock.release()
     assert told.code == Exit.REFUSED
     assert "systemctl stop edge-agent" in told.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_who_may_not_write_the_file_is_told_before_the_first_question(call, bench) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.seteuid(NOBODY)
+        try:
+            told = call("setup", "--board", bench, "--config", Path(folder) / "etc/edge-agent.toml")
+        finally:
+            os.seteuid(0)
+    assert (told.code, told.out) == (Exit.FAULT, "")
+    assert "sudo edge-agent setup" in told.err
+
+
+def test_the_next_steps_are_told_in_the_order_of_the_first_evening(setup) -> None:
+    steps = setup("--yes").out.split("Next:\n")[1].split("\n")
+    assert [step.split()[:2] for step in steps if step] == [
+        ["edge-agent", word] for word in ("run", "calibrate", "doctor", "test-alarm", "watch")
+    ]
 
 
 def test_where_nothing_is_plugged_in_nothing_is_written(call, tmp_path) -> None:

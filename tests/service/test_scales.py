@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from edge_agent.config import check
 from edge_agent.decide import Calibrated
+from edge_agent.domain.alarm import Priority
 from edge_agent.domain.command import Command
 from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.service.scales import (
@@ -15,6 +17,8 @@ from edge_agent.service.scales import (
     mirror,
     with_calibration,
 )
+from edge_agent.setup.probe import Spot
+from edge_agent.setup.proposal import Answers, Broker, Cell, text
 from edge_agent.storage.errors import StorageReadOnly
 from edge_agent.storage.settings_file import CalibrationRecord, SettingsFile
 from edge_agent.weighing.calibration import Calibration
@@ -187,10 +191,47 @@ def test_when_the_clock_comes_the_calibrations_of_this_boot_are_dated(file):
 )
 def test_a_span_that_changed_by_more_than_2_percent_wants_somebody_to_look_for_a_week(file, span, days, holds):
     shelves = calibrated(shelf(100, 50.0), file, NOW)
+    keep(file, asked(CellSettings("scale-1", 100, 50.0)), NOW)
     keep(file, asked(CellSettings("scale-1", 100, span)), NOW)
     found = condition(shelves, file, later(days))
     assert found.holds is holds
     assert ("the span of scale-1 changed by" in found.evidence) is holds
+
+
+@pytest.mark.parametrize("configured", [(0, 215.1), (84_000, 100.0)])
+def test_a_first_calibration_at_the_scale_may_differ_from_the_configuration_as_it_likes(file, configured):
+    shelves = calibrated(shelf(*configured), file, NOW)
+    keep(file, asked(CellSettings("scale-1", 84_120, 99.7 if configured[0] == 0 else 51.5)), NOW)
+    assert not condition(shelves, file, later(1)).holds
+
+
+@pytest.mark.parametrize("clock", [ClockState.SYNCED, ClockState.UNSYNCED])
+def test_a_shelf_with_the_figures_of_setup_asks_for_its_calibration_until_it_has_one(file, clock):
+    guess = shelf(0, 215.093)  # as `edge-agent setup` writes it
+    shelves = calibrated(guess, file, NOW)
+    found = condition(shelves, file, later(0.01, clock))
+    assert (found.name, found.holds, found.priority) == ("cal-shelf-1", True, Priority.LOW)
+    assert "never calibrated" in found.evidence
+    keep(file, asked(CellSettings("scale-1", 84_120, 99.7)), later(0.02))
+    assert not condition(calibrated(guess, file, later(1)), file, later(1, clock)).holds
+
+
+def test_one_cell_of_two_without_a_calibration_is_named(file):
+    cells = (CellSettings("scale-1", 84_000, 100.0), CellSettings("scale-2", 0, 100.0))
+    shelves = calibrated((ShelfSettings("shelf-1", cells, capacity_g=10_000),), file, NOW)
+    found = condition(shelves, file, NOW)
+    assert "scale-2" in found.evidence
+    assert "scale-1" not in found.evidence
+
+
+def test_what_setup_writes_is_told_as_never_calibrated(file):
+    answers = Answers(
+        "shop", "a1", Broker(), cells=[Cell("shelf-1", Spot("i2c-1", 0x2A))], capacities_g={"shelf-1": 2e4}
+    )
+    settings = check(text(answers), "x.toml")
+    assert not isinstance(settings, list), settings
+    shelves = calibrated(settings.shelves, file, NOW)
+    assert condition(shelves, file, NOW).holds
 
 
 def test_an_edit_of_the_configuration_is_no_change_of_span(file):

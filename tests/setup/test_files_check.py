@@ -2,14 +2,20 @@
 
 import os
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from edge_agent.domain.instant import Instant
+from edge_agent.service import scales
 from edge_agent.service.lock import StateLock
 from edge_agent.setup import files_check, running
-from edge_agent.setup.finding import Verdict
+from edge_agent.setup.finding import Finding, Verdict
+from edge_agent.storage.settings_file import CalibrationRecord, SettingsFile
+from edge_agent.weighing.settings import CellSettings, ShelfSettings
 
 
 @pytest.fixture
@@ -75,3 +81,41 @@ def test_whoever_holds_the_directory_is_named_without_touching_the_lock(tmp_path
         assert running.holder(tmp_path) == os.getpid()
     assert running.holder(tmp_path) is None
     assert running.holder(tmp_path / "none") is None
+
+
+# --- scales -----------------------------------------------------------------------------------------------------------
+
+GUESS = CellSettings("scale-1", 0, 215.093)  # as `edge-agent setup` writes it
+SHELF = ShelfSettings("shelf-1", (GUESS,), capacity_g=20_000)
+NOW = Instant(1000, 1_795_417_200_000, "boot")
+
+
+def scale(directory: Path, shelf: ShelfSettings = SHELF) -> Finding:
+    (finding,) = files_check.scales([shelf], directory)
+    return finding
+
+
+@pytest.fixture
+def kept(tmp_path) -> Iterator[SettingsFile]:
+    found = SettingsFile.open(tmp_path, NOW)
+    scales.calibrated([SHELF], found, NOW)
+    yield found
+    found.close()
+
+
+def test_before_the_agent_first_ran_a_guess_of_setup_is_told_with_the_command(tmp_path) -> None:
+    finding = scale(tmp_path)
+    assert finding.verdict is Verdict.WARN
+    assert "never calibrated" in finding.words
+    assert "edge-agent calibrate shelf-1" in finding.cure
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_figures_that_somebody_wrote_into_the_configuration_are_a_calibration(tmp_path) -> None:
+    assert scale(tmp_path, replace(SHELF, cells=(CellSettings("scale-1", 84_000, 100.0),))).verdict is Verdict.OK
+
+
+def test_a_shelf_is_calibrated_once_somebody_did_it_at_the_scale(kept, tmp_path) -> None:
+    assert scale(tmp_path).verdict is Verdict.WARN
+    kept.add_calibration(CalibrationRecord("shelf-1", "scale-1", 84_120, 99.7, "anna", NOW))
+    assert scale(tmp_path).verdict is Verdict.OK

@@ -252,6 +252,30 @@ def test_a_systemd_that_does_not_answer_is_told(tmp_path) -> None:
     assert finding.verdict is Verdict.WARN
 
 
+@pytest.mark.parametrize(
+    ("note", "says", "cure"),
+    [
+        ("the new version was taken back: it did not become ready: disk full\n", "disk full", "apt-get install"),
+        (
+            "the upgrade from 0.1.0 is not finished: dpkg --configure -a ends it\n",
+            "0.1.0",
+            "`sudo dpkg --configure -a`",
+        ),
+        ("", "nobody wrote down why", "apt-get install"),
+    ],
+)
+def test_an_upgrade_that_was_taken_back_or_cut_is_told_with_its_reason_and_cure(tmp_path, note, says, cure) -> None:
+    (tmp_path / "rolled-back").write_text(note)
+    (finding,) = unit_check.rolled_back(tmp_path / "rolled-back")
+    assert finding.verdict is Verdict.WARN
+    assert says in finding.words
+    assert cure in finding.cure
+
+
+def test_without_a_rolled_back_upgrade_nothing_is_said_of_one(tmp_path) -> None:
+    assert list(unit_check.rolled_back(tmp_path / "rolled-back")) == []
+
+
 def test_models_are_named_as_not_installed_and_the_version_is_told(tmp_path) -> None:
     assert unit_check.models().verdict is Verdict.OK
     assert "none installed yet" in unit_check.models().words
