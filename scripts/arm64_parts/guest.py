@@ -404,7 +404,7 @@ def digest(record: dict[str, Any]) -> str:
 
 
 def rows_in(topic: str, payload: dict[str, Any]) -> list[tuple[str, str]]:
-    """(epoch, stream and number; digest) of each row of the outbox that a message holds; health and status have none."""
+    """(epoch, stream and number; digest) of each row of the outbox in a message; health and status have none."""
     stream = payload.get("stream")
     if stream in (None, "health", "status"):
         return []
