@@ -13,6 +13,7 @@ from edge_agent.alerts.alarm_settings import AlarmSettings
 from edge_agent.alerts.condition import Condition
 from edge_agent.decide import Decision, Gathered, Memory, Plan, decide
 from edge_agent.decide.alarms import acknowledge_all, silence_all
+from edge_agent.decide.authority import CommandSettings
 from edge_agent.decide.memory import changed_rows, from_rows, to_rows
 from edge_agent.domain.alarm import Alarm, AlarmState, AlarmTransition, Change, Priority
 from edge_agent.domain.annunciation import Light, Press
@@ -21,7 +22,7 @@ from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.domain.record import RecordKind
 
 WALL_MS = 1_790_000_000_000
-PLAN = Plan(sensors={})
+PLAN = Plan(sensors={}, commands=CommandSettings(signatures="off"))
 WARM = "cold-room-temperature-high"
 
 
