@@ -236,9 +236,9 @@ def install() -> None:
 def disk_of_its_own() -> None:
     """A file system that can be frozen under the agent alone."""
     STATE.mkdir(parents=True, exist_ok=True)
-    run("truncate", "-s", "512M", "/root/state.ext4")
-    run("mkfs.ext4", "-q", "/root/state.ext4")
-    run("mount", "-o", "loop", "/root/state.ext4", str(STATE))
+    run("truncate", "-s", "512M", "/var/tmp/state.ext4")
+    run("mkfs.ext4", "-q", "/var/tmp/state.ext4")
+    run("mount", "-o", "loop", "/var/tmp/state.ext4", str(STATE))
 
 
 def tour() -> None:
@@ -249,7 +249,7 @@ def tour() -> None:
     install()
     seen("installed, and not started without a configuration", not is_active())
     print(run("edge-agent", "--version"), flush=True)
-    found = Path("/root/found.toml")
+    found = Path("/var/tmp/found.toml")
     print(run("edge-agent", "setup", "--yes", "--config", str(found), check=False), flush=True)
     text = found.read_text() if found.exists() else ""
     seen("setup finds both chips on the bus", '"sht3x"' in text and '"nau7802"' in text)
