@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from edge_agent.alerts.excursion import Limit, Side
 from edge_agent.alerts.limits import Rule
-from edge_agent.alerts.product_temperature import followed
 from edge_agent.domain.alarm import Priority
+from edge_agent.domain.thermal import followed
 
 MARGIN_C = 0.3  # above the freezing point: what a good probe may be wrong by
 EXPOSED_SHARE = 1 / 6  # of the pack's time constant: its outer layer; of a bottle 20 min

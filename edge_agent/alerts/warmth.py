@@ -5,9 +5,9 @@ from math import inf
 
 from edge_agent.alerts import food_clock
 from edge_agent.alerts.food_clock import FoodClock
-from edge_agent.alerts.product_temperature import Course, above_at_most_s, above_s, followed
 from edge_agent.alerts.settings import FoodSettings
 from edge_agent.domain.instant import ClockState, Instant
+from edge_agent.domain.thermal import Course, above_at_most_s, above_s, followed
 
 GAP_S = 1800.0  # between two readings: recorders of storage may take no longer (EN 12830, 30 min)
 UNSURE_S = 1800.0  # so long after a gap of unknown length the clock may come; then the worst is assumed

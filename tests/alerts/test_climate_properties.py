@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from edge_agent.alerts.excursion import Excursion, Limit, Side, Turn, follow
 from edge_agent.alerts.place import Lasting
-from edge_agent.alerts.product_temperature import above_at_most_s, followed
 from edge_agent.alerts.seen import Said, Seen
 from edge_agent.decide.restore import restored
 from edge_agent.domain.instant import ClockState
+from edge_agent.domain.thermal import above_at_most_s, followed
 from tests.alerts.places import COLD_ROOM, US, Watching, at
 
 TEMPERATURES = st.floats(-30, 40)
