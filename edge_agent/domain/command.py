@@ -23,9 +23,12 @@ class Verb(StrEnum):
     SET = "set"
     RECEIVE = "receive"
     WASTE = "waste"
+    MOVE = "move"
+    OUTCOME = "outcome"
     IDENTIFY = "identify"
     REPLAY = "replay"
     RELOAD = "reload"
+    MODEL = "model"
 
 
 class ResultCode(StrEnum):

@@ -17,6 +17,8 @@ class Stream(StrEnum):
     ALARMLOG = "alarmlog"
     RECORD = "record"  # the inspector's: its rows are the record itself, chained by their hashes
     META = "meta"
+    SHELFLIFE = "shelflife"  # of each lot; told anew each hour, and the broker lets go of what is not
+    FORECAST = "forecast"  # of each product
     RSP = "rsp"
     # Volatile: told from memory while it is true, not queued; numbers may skip after a crash.
     HEALTH = "health"
@@ -24,6 +26,7 @@ class Stream(StrEnum):
 
 
 VOLATILE = frozenset({Stream.HEALTH, Stream.STATUS})
+ESTIMATES = frozenset({Stream.SHELFLIFE, Stream.FORECAST})  # retained with an end: past it they are state no more
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class Product:
     piece_sd_g: float | None = None  # standard deviation from piece to piece; None: learnt
     is_catch_weight: bool = False  # sold by weight: grams only, never pieces
     loss_pct_per_day: float | None = None  # of water, at most; None: it does not dry
+    keeps_like: str | None = None  # "strawberry": goods of the table of shelf lives; None: as its category does
 
     def __post_init__(self) -> None:
         require(
@@ -30,6 +31,7 @@ class Product:
             self._sd_fault(),
             within("loss_pct_per_day", self.loss_pct_per_day, 0.01, 50, "%"),
             None if self.category is None else _text_fault("category", self.category),
+            None if self.keeps_like is None else _text_fault("keeps_like", self.keeps_like),
         )
 
     def _sd_fault(self) -> SettingFault | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from edge_agent.domain.instant import Instant
+from edge_agent.domain.lot import LotPart
 from edge_agent.domain.reading import Quality
 
 SAFE_CONFIDENCE = 0.99  # of a number of pieces; below it grams are published, and "ambiguous"
@@ -52,6 +53,7 @@ class StockEvent:
     evidence: str = ""  # in words, where the kind alone does not say why
     counterpart: str | None = None  # of a move: the shelf it came from
     moved_units: int | None = None  # pieces that moved, where the scale saw them move: known also where the rest is not
+    lots: tuple[LotPart, ...] = ()  # by how much what lies there changed, lot by lot, first expired first
 
     @property
     def is_ambiguous(self) -> bool:
@@ -88,3 +90,4 @@ class StockState:
     fault: str | None = None
     noise_g: float | None = None  # standard deviation of one reading at rest, as learnt
     drift_tracked_g: float = 0.0  # of the scale since the last zero, kept out of the balance
+    lots: tuple[LotPart, ...] = ()  # what lies there by lots, first expired first
