@@ -1,0 +1,1 @@
+"""int8 TFLite models: bytes and a card in, a predict() out."""

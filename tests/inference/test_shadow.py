@@ -1,0 +1,125 @@
+import random
+import re
+from collections import Counter
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.inference.shadow import (
+    FEWEST_DAYS,
+    KEPT_DAYS,
+    MOST_DAYS,
+    Day,
+    Shadow,
+    Verdict,
+    from_text,
+    judged,
+    to_text,
+    with_losses,
+)
+
+FIRST = date(2026, 3, 1)
+DAYS, OUTCOMES = 14, 200
+
+
+def after(days: int, new: float, old: float, outcomes: int = 20) -> Shadow:
+    found = Shadow("1.1", "1.0")
+    for number in range(days):
+        found = with_losses(found, FIRST + timedelta(days=number), [(new, old)] * outcomes)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("shadow", "verdict", "says"),
+    [
+        (Shadow("1.1", "1.0"), Verdict.WATCH, "too few"),
+        (after(FEWEST_DAYS - 1, 9.0, 1.0), Verdict.WATCH, "too few"),
+        (after(FEWEST_DAYS, 1.5, 1.0), Verdict.REJECT, r"worse: its loss is \+50.0% .* of that of 1.0"),
+        (after(FEWEST_DAYS, 0.5, 1.0), Verdict.WATCH, "wanted are 14 days and 200 outcomes"),
+        (after(DAYS, 0.9, 1.0), Verdict.PROMOTE, "not worse: its loss is -10.0%"),
+        (after(DAYS, 0.9, 1.0, outcomes=2), Verdict.WATCH, "28 outcomes"),
+        (after(DAYS, 1.0, 1.0), Verdict.PROMOTE, r"not worse: its loss is \+0.0%"),
+        (after(DAYS, 0.0, 0.0), Verdict.WATCH, "too few"),
+    ],
+)
+def test_what_days_without_scatter_say(shadow: Shadow, verdict: Verdict, says: str) -> None:
+    found = judged(shadow, DAYS, OUTCOMES)
+    assert found.verdict is verdict
+    assert re.search(says, found.reason)
+
+
+def noisy(ratio: float, seed: int, days: int) -> Verdict:
+    """Two models whose losses share the day's weather, as demand's do: day by day, as a node looks at them."""
+    draw = random.Random(seed)
+    shadow = Shadow("1.1", "1.0")
+    for number in range(days):
+        weather = draw.lognormvariate(0, 0.3)
+        pairs = []
+        for _ in range(40):
+            hard = weather * draw.expovariate(1)
+            pairs.append((hard * ratio * draw.lognormvariate(0, 0.2), hard * draw.lognormvariate(0, 0.2)))
+        shadow = with_losses(shadow, FIRST + timedelta(days=number), pairs)
+        found = judged(shadow, DAYS, OUTCOMES).verdict
+        if found is not Verdict.WATCH:
+            return found
+    return Verdict.WATCH
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected", "at_least"),
+    [(0.90, Verdict.PROMOTE, 98), (1.00, Verdict.PROMOTE, 75), (1.05, Verdict.REJECT, 90), (1.20, Verdict.REJECT, 100)],
+)
+def test_how_often_it_is_right(ratio: float, expected: Verdict, at_least: int) -> None:
+    """Of 100 pairs of models; the rest may be undecided or wrong."""
+    found = Counter(noisy(ratio, seed, MOST_DAYS * DAYS) for seed in range(100))
+    assert found[expected] >= at_least, found
+
+
+def test_it_is_decided_one_day_or_another() -> None:
+    """A pair that scatters so much that neither bound is ever passed."""
+    for sign, expected in ((-1, Verdict.PROMOTE), (1, Verdict.REJECT)):
+        shadow = Shadow("1.1", "1.0")
+        for number in range(MOST_DAYS * DAYS):
+            swing = 0.9 if number % 2 else -0.9
+            losses = [(1.0 + swing + sign * 0.01, 1.0)] * 20
+            shadow = with_losses(shadow, FIRST + timedelta(days=number), losses)
+            if number < MOST_DAYS * DAYS - 1:
+                assert judged(shadow, DAYS, OUTCOMES).verdict is Verdict.WATCH
+        assert judged(shadow, DAYS, OUTCOMES).verdict is expected
+
+
+@pytest.mark.parametrize("pair", [(float("nan"), 1.0), (1.0, float("inf")), (-0.1, 1.0)])
+def test_what_is_no_loss_is_refused(pair: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="must be finite numbers of 0 or more"):
+        with_losses(Shadow("1.1", "1.0"), FIRST, [(1.0, 1.0), pair])
+
+
+def test_outcomes_that_come_late_join_their_day() -> None:
+    found = with_losses(after(2, 1.0, 2.0), FIRST, [(3.0, 4.0)])
+    assert found.days[0] == Day(FIRST, 21, 23.0, 44.0)
+    assert found.outcomes == 41
+
+
+def test_old_days_go() -> None:
+    found = after(KEPT_DAYS + 3, 1.0, 1.0, outcomes=1)
+    assert (len(found.days), found.days[0].day) == (KEPT_DAYS, FIRST + timedelta(days=3))
+
+
+losses = st.floats(0, 1e6)
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), losses, losses), max_size=30))
+def test_it_comes_back_as_it_was_written(rows: list[tuple[int, float, float]]) -> None:
+    shadow = Shadow("1.1", "1.0")
+    for day, new, old in rows:
+        shadow = with_losses(shadow, FIRST + timedelta(days=day), [(new, old)])
+    assert from_text(to_text(shadow)) == shadow
+    assert [day.day for day in shadow.days] == sorted({FIRST + timedelta(days=day) for day, _, _ in rows})
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"version":"1","against":"0","days":[[1]]}', '{"days":3}'])
+def test_what_was_never_written_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        from_text(text)
