@@ -1,0 +1,1 @@
+"""How goods age: product temperature, kinetics, growth, water loss, and the net above the physics, guarded."""
