@@ -1,0 +1,372 @@
+"""What is left of which lot: conservation, first expired first out, and what heals by itself."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.domain.instant import Instant
+from edge_agent.domain.lot import Ending, Lot, Measure, Origin, Stay
+from edge_agent.domain.product import Product
+from edge_agent.domain.stock import Balance, EventKind, StockEvent
+from edge_agent.lots import register as lots
+from edge_agent.lots.events import booked
+from edge_agent.lots.register import Register
+
+GTIN = "4006381333931"
+HONEY = Product(GTIN, "Honey", piece_g=500.0)
+HOUR_MS = 3_600_000
+
+
+def at(hours: float, boot: str = "boot-1") -> Instant:
+    return Instant(round(hours * HOUR_MS), 1_795_417_200_000 + round(hours * HOUR_MS), boot)
+
+
+def lot(name: str, units: float = 10, hours: float = 0.0, **more) -> Lot:
+    given_by = {"unit_g": 500.0, "code": name, "supplier": "farm-a", "shelf": "s1", "stays": (Stay("room", at(hours)),)}
+    return Lot(name, GTIN, at(hours), Measure.UNITS, units, units, **(given_by | more))
+
+
+def event(kind: EventKind, hours: float, before: int | None, after: int | None, **more) -> StockEvent:
+    """On shelf s1, pieces of 500 g; None: only grams are sure."""
+    grams = more.pop("grams", None) or (500.0 * (before or 0), 500.0 * (after or 0))
+    return StockEvent(
+        "s1",
+        kind,
+        at(hours),
+        Balance(grams[0], before),
+        Balance(grams[1], after),
+        GTIN,
+        u_g=2.0,
+        **({"confidence": 1.0 if after is not None else 0.5} | more),
+    )
+
+
+def after(*events: StockEvent, start: Register | None = None) -> Register:
+    found = start or Register()
+    for each in events:
+        found = booked(found, each, HONEY, "room").register
+    return found
+
+
+def shelved(*found: Lot) -> Register:
+    """These lots, put down on the shelf one after the other."""
+    register, units = Register(), 0
+    for number, each in enumerate(found):
+        register = lots.received(register, each)
+        register = after(
+            event(EventKind.RESTOCK, 0.1 + 0.5 * number, units, units + round(each.left)), start=register
+        )  # fmt: skip
+        units += round(each.left)
+    return register
+
+
+def left(register: Register) -> dict[str, float]:
+    return {name: round(each.left, 6) for name, each in register.lots.items()}
+
+
+def test_a_pick_takes_what_expires_first():
+    register = shelved(lot("late", best_before="2026-12-20"), lot("soon", use_by="2026-12-05"), lot("never"))
+    done = booked(register, event(EventKind.PICK, 3, 30, 17), HONEY, "room")
+    assert left(done.register) == {"late": 7, "soon": 0, "never": 10}
+    assert [(part.lot, part.units, part.g) for part in done.parts] == [("soon", -10, -5000.0), ("late", -3, -1500.0)]
+    assert (done.register.lots["soon"].ending, done.register.lots["soon"].closed) == (Ending.SOLD_OUT, at(3))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"use_by": "2026-12-20", "best_before": "2026-12-01"}, {"use_by": "2026-12-05"}),
+        ({"use_by": "2026-12-01", "best_before": "2026-12-20"}, {"best_before": "2026-12-05"}),
+        ({"use_by": "2026-12-05"}, {"best_before": "2026-12-05"}),
+        ({"best_before": "2026-12-05"}, {}),
+        ({"use_by": "2026-12-05", "hours": -1.0}, {"use_by": "2026-12-05"}),
+    ],
+)
+def test_the_earlier_of_the_dates_then_use_by_then_receipt_says_what_goes_first(first, second):
+    register = shelved(lot("z", **first), lot("a", **second))
+    assert left(after(event(EventKind.PICK, 3, 20, 19), start=register)) == {"z": 9, "a": 10}
+
+
+def test_a_lot_in_the_back_is_not_taken_from_the_shelf():
+    register = shelved(lot("a"))
+    register = lots.received(register, lot("b", use_by="2026-11-30", hours=1))
+    assert left(after(event(EventKind.PICK, 2, 10, 8), start=register)) == {"a": 8, "b": 10}
+
+
+def test_a_lost_event_heals_with_the_balance_of_the_next():
+    register = shelved(lot("a", 20))
+    assert left(after(event(EventKind.PICK, 3, 17, 16), start=register)) == {"a": 16}
+    assert left(after(event(EventKind.PICK, 3, 25, 24), start=register))["a"] == 20, "a restock was lost, not a pick"
+
+
+def test_ambiguous_pieces_are_taken_by_grams_and_put_right_by_the_next_sure_count():
+    register = shelved(lot("a", 20))
+    unsure = event(EventKind.PICK, 3, 20, None, grams=(10_000.0, 8_900.0))
+    assert left(after(unsure, start=register)) == {"a": 17.8}
+    sure = event(EventKind.COUNT, 4, None, 18, grams=(8_900.0, 8_900.0))
+    found = after(unsure, sure, start=register)
+    assert found.books["s1"].unattributed_units == pytest.approx(0.2)
+
+
+def test_what_a_customer_puts_back_goes_back_to_its_lot():
+    register = shelved(lot("a", 2, use_by="2026-12-01"), lot("b", 5))
+    taken = after(event(EventKind.PICK, 3, 7, 4), start=register)
+    assert left(taken) == {"a": 0, "b": 4}
+    back = after(event(EventKind.RESTOCK, 3.1, 4, 7), start=taken)
+    assert (left(back), back.lots["a"].is_open, back.lots["a"].drawn) == ({"a": 2, "b": 5}, True, 0)
+
+
+def test_a_restock_long_after_a_pick_is_no_return_but_other_goods():
+    register = after(event(EventKind.PICK, 3, 10, 8), event(EventKind.RESTOCK, 5, 8, 10), start=shelved(lot("a")))
+    assert (left(register)["a"], register.lots["s1-restock"].origin) == (8, Origin.RESTOCK)
+
+
+def test_a_restock_without_a_delivery_is_a_lot_of_its_own_and_says_so():
+    register = after(event(EventKind.RESTOCK, 1, 0, 6))
+    nameless = register.lots["s1-restock"]
+    assert (nameless.left, nameless.origin, nameless.code, nameless.place) == (6, Origin.RESTOCK, "", "room")
+
+
+def test_a_delivery_told_after_the_restock_takes_the_nameless_lot_over():
+    register = after(event(EventKind.RESTOCK, 1, 0, 10), event(EventKind.PICK, 1.2, 10, 9))
+    register = lots.received(register, lot("a", 12, hours=1.5))
+    known, nameless = register.lots["a"], register.lots["s1-restock"]
+    assert (known.left, known.drawn, known.on("s1"), known.in_back) == (11, 1, 9, 2)
+    assert (nameless.amount, nameless.ending) == (0, Ending.MERGED)
+
+
+def test_what_lay_there_at_the_first_event_is_found():
+    register = after(event(EventKind.PICK, 1, 10, 9))
+    assert (left(register), register.lots["s1-found"].origin) == ({"s1-found": 9}, Origin.FOUND)
+
+
+def test_a_container_carried_away_and_back_sells_what_is_missing():
+    register = shelved(lot("a", 3, use_by="2026-12-01"), lot("b", 5))
+    away = after(event(EventKind.REMOVAL, 3, 8, 0), start=register)
+    assert (left(away), away.lots["a"].on("s1")) == ({"a": 3, "b": 5}, 0)
+    assert left(after(event(EventKind.RETURN, 4, 0, 6), start=away)) == {"a": 1, "b": 5}
+
+
+def test_tare_and_zero_move_nothing():
+    register = shelved(lot("a"))
+    found = after(event(EventKind.TARE, 3, 10, 10, grams=(5000.0, 4650.0)), start=register)
+    assert left(after(event(EventKind.PICK, 4, 10, 9, grams=(4650.0, 4150.0)), start=found)) == {"a": 9}
+
+
+def test_a_move_from_another_shelf_brings_its_lot_along():
+    register = after(event(EventKind.PICK, 3, 10, 6), start=shelved(lot("a")))
+    here = replace(event(EventKind.MOVE, 3.01, 0, 4), shelf="s2", counterpart="s1")
+    found = booked(register, here, HONEY, "room").register.lots["a"]
+    assert (found.left, found.drawn, found.on("s1"), found.on("s2")) == (10, 0, 6, 4)
+
+
+def test_drying_takes_from_all_lots_alike():
+    grams = {"measure": Measure.GRAMS, "amount": 3000.0, "left": 3000.0, "unit_g": None}
+    register = Register()
+    for name, hours, total in (("a", 0.0, 3000.0), ("b", 0.5, 6000.0)):
+        register = lots.received(register, replace(lot(name, hours=hours), **grams))
+        put = event(EventKind.RESTOCK, hours + 0.1, None, None, grams=(total - 3000.0 or 0.001, total))
+        register = after(put, start=register)
+    dried = after(event(EventKind.WATER_LOSS, 9, None, None, grams=(6000.0, 5900.0)), start=register)
+    assert [round(dried.lots[name].corrected, 2) for name in "ab"] == [50.0, 50.0]
+
+
+def test_the_scale_knows_better_than_the_paper_how_much_came():
+    told = replace(lot("a"), measure=Measure.GRAMS, amount=5000.0, left=5000.0, unit_g=None)
+    register = after(event(EventKind.RESTOCK, 1, None, None, grams=(0.001, 5100.0)), start=Register({"a": told}))
+    assert (register.lots["a"].on("s1"), list(register.lots)) == (pytest.approx(5100.0, abs=0.01), ["a"])
+
+
+def test_a_scale_that_is_empty_ends_its_lots_though_grams_never_agree():
+    told = replace(lot("a"), measure=Measure.GRAMS, amount=5000.0, left=5000.0, unit_g=None)
+    register = after(event(EventKind.RESTOCK, 1, None, None, grams=(0.001, 5000.0)), start=Register({"a": told}))
+    empty = event(EventKind.PICK, 2, None, None, grams=(5000.0, 4.0))
+    assert after(empty, start=register).lots["a"].ending is Ending.SOLD_OUT
+
+
+# --- waste ------------------------------------------------------------------------------------------------------------
+
+
+def test_waste_that_the_scale_saw_go_was_no_sale():
+    register = after(event(EventKind.PICK, 3, 10, 7), start=shelved(lot("a")))
+    register = lots.wasted(register, register.lots["a"], 2, at(4), "spoiled")
+    found = register.lots["a"]
+    assert (found.left, found.drawn, found.wasted, found.cause) == (7, 1, 2, "spoiled")
+
+
+def test_waste_told_before_the_scale_sees_it_is_taken_from_nobody_else():
+    register = shelved(lot("a", use_by="2026-12-01"), lot("b", use_by="2026-12-09"))
+    register = lots.wasted(register, register.lots["b"], 4, at(3), "damaged")
+    assert left(register) == {"a": 10, "b": 6}
+    assert left(after(event(EventKind.PICK, 3.2, 20, 15), start=register)) == {"a": 9, "b": 6}
+
+
+def test_waste_of_what_lies_in_the_back_needs_no_scale():
+    register = lots.received(Register(), lot("a"))
+    register = lots.wasted(register, register.lots["a"], 10, at(3), "expired")
+    assert (register.lots["a"].ending, register.lots["a"].wasted) == (Ending.WASTED, 10)
+
+
+def test_more_waste_than_there_is_takes_what_there_is():
+    register = lots.received(Register(), lot("a"))
+    register = lots.wasted(register, register.lots["a"], 99, at(3), "expired")
+    assert register.lots["a"].wasted == 10
+
+
+def test_a_lot_said_to_be_sold_is_closed_and_what_the_scale_still_has_is_nobodys():
+    register = shelved(lot("a"))
+    register = lots.ended(register, register.lots["a"], Ending.SOLD_FRESH, at(3))
+    assert (register.lots["a"].drawn, register.lots["a"].ending) == (10, Ending.SOLD_FRESH)
+    found = after(event(EventKind.PICK, 4, 10, 9), start=register)
+    assert found.books["s1"].unattributed_units == 9
+
+
+def test_a_closed_lot_is_forgotten_after_a_fortnight():
+    register = lots.received(Register(), lot("a"))
+    register = lots.ended(register, register.lots["a"], Ending.SOLD_FRESH, at(3))
+    assert lots.forgotten(register, at(3 + 24 * 13)) is register
+    assert lots.forgotten(register, at(4 + 24 * 14)).lots == {}
+
+
+# --- what holds for any history ---------------------------------------------------------------------------------------
+
+_STEP = st.one_of(
+    st.tuples(st.just("receive"), st.integers(1, 30), st.integers(1, 28)),
+    st.tuples(st.sampled_from(list(EventKind)), st.integers(0, 60), st.booleans()),
+    st.tuples(st.just("waste"), st.integers(0, 5), st.integers(1, 20)),
+    st.tuples(st.just("end"), st.integers(0, 5), st.sampled_from([Ending.WASTED, Ending.SOLD_FRESH])),
+)
+
+
+def history(steps) -> list[tuple[Register, bool]]:
+    """After each step; and whether that was one of the scale's, which books the shelf anew."""
+    found, units, states = Register(), 0, []
+    for number, (what, first, second) in enumerate(steps):
+        hours, known = 0.2 * (number + 1), found.open_lots()
+        if what == "receive":
+            new = lot(lots.topic_id("L", found.lots), first, hours, use_by=f"2026-12-{second:02}")
+            found = lots.received(found, new)
+        elif what == "waste" and known:
+            found = lots.wasted(found, known[first % len(known)], second, at(hours), "spoiled")
+        elif what == "end" and known:
+            found = lots.ended(found, known[first % len(known)], second, at(hours))
+        elif isinstance(what, EventKind):
+            now = 0 if what is EventKind.REMOVAL else first
+            sure = (units, now) if second else (None, None)
+            change = event(what, hours, *sure, grams=(500.0 * units + 0.001, 500.0 * now + 0.001))
+            once = booked(found, change, HONEY, "room").register
+            assert booked(once, change, HONEY, "room").register == once, "twice is once"
+            found, units = once, now
+        states.append((found, isinstance(what, EventKind)))
+    return states
+
+
+@given(st.lists(_STEP, max_size=40))
+def test_nothing_is_lost_made_or_below_nothing(steps):
+    for register, is_booked in history(steps):
+        for each in register.lots.values():
+            parts = each.left + each.drawn + each.wasted + each.corrected
+            assert parts == pytest.approx(each.amount, abs=1e-5)
+            assert min(each.amount, each.left, each.drawn, each.wasted) >= -1e-6
+            assert each.on_shelves <= each.left + 1e-5
+            assert all(part.amount > 0 for part in each.shelved)
+            assert (each.closed is None) == (each.ending is None)
+        book = register.books.get("s1")
+        if is_booked and book.unattributed_g is not None:
+            there = sum(each.grams(each.on("s1")) for each in register.open_lots())
+            assert there + book.unattributed_g == pytest.approx(book.net_g, abs=1e-3)
+
+
+@given(st.lists(st.tuples(st.integers(1, 12), st.integers(1, 28)), min_size=1, max_size=6), st.integers(1, 60))
+def test_a_later_lot_is_touched_only_when_all_before_it_are_gone(deliveries, picked):
+    found = [
+        lot(f"l{number}", units, 0.01 * number, use_by=f"2026-12-{day:02}")
+        for number, (units, day) in enumerate(deliveries)
+    ]
+    register = shelved(*found)
+    total = sum(units for units, _ in deliveries)
+    now = max(0, total - picked)
+    picked_from = after(event(EventKind.PICK, 9, total, now), start=register)
+    order = sorted(picked_from.lots.values(), key=lots.fefo)
+    touched = [each.left < each.amount for each in order]
+    assert sum(each.left for each in order) == pytest.approx(now)
+    for index, each in enumerate(order):
+        assert not any(touched[index + 1 :]) or each.left == pytest.approx(0)
+
+
+# --- beyond one shelf, one product, one event -------------------------------------------------------------------------
+
+
+def test_a_pick_takes_what_lies_on_its_own_scale_though_another_shelf_has_older_goods():
+    register = shelved(lot("here", best_before="2026-12-20"))
+    register = lots.received(register, lot("there", best_before="2026-12-01", shelf="s2"))
+    put = replace(event(EventKind.RESTOCK, 1, 0, 10), shelf="s2")
+    register = after(put, start=register)
+    assert [part.lot for part in lots.parts_on(register, "s2")] == ["there"]
+    assert left(after(event(EventKind.PICK, 2, 10, 7), start=register)) == {"here": 7, "there": 10}
+
+
+def test_a_delivery_for_two_shelves_is_drawn_from_each_by_what_lies_there():
+    register = lots.received(Register(), lot("a", 10))
+    register = after(event(EventKind.RESTOCK, 0.1, 0, 6), start=register)
+    register = after(replace(event(EventKind.RESTOCK, 0.2, 0, 4), shelf="s2"), start=register)
+    register = after(
+        event(EventKind.PICK, 1, 6, 0), replace(event(EventKind.PICK, 1, 4, 3), shelf="s2"), start=register
+    )
+    found = register.lots["a"]
+    assert (found.left, found.drawn, found.on("s1"), found.on("s2"), found.is_open) == (3, 7, 0, 3, True)
+
+
+def test_goods_of_another_product_are_not_what_a_restock_puts_down():
+    older = lot("other", use_by="2026-11-25", hours=-1)
+    register = lots.received(Register(), replace(older, product="4123"))
+    register = lots.received(register, lot("mine"))
+    register = after(event(EventKind.RESTOCK, 0.1, 0, 5), start=register)
+    assert {name: each.on("s1") for name, each in register.lots.items()} == {"other": 0, "mine": 5}
+
+
+def test_lots_of_two_products_on_one_shelf_both_go_first_expired_first():
+    """The shelf was given to another product while some of the old still lay there."""
+    register = shelved(lot("old", 4, use_by="2026-11-30"), lot("new", 6))
+    mixed = replace(register.lots["old"], product="4123")
+    register = replace(register, lots={**register.lots, "old": mixed})
+    assert left(after(event(EventKind.PICK, 3, 10, 5), start=register)) == {"old": 0, "new": 5}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "back", "found"),
+    [
+        (1, 2, {"a": 10}),
+        (15, 2, {"a": 10}),
+        (16, 2, {"a": 8, "s1-restock": 2}),
+        (5, 1, {"a": 8, "s1-restock": 1}),  # not what was taken: other goods
+        (5, 3, {"a": 8, "s1-restock": 3}),
+    ],
+)
+def test_what_comes_back_within_a_quarter_of_an_hour_and_is_just_that_was_only_looked_at(minutes, back, found):
+    taken = event(EventKind.PICK, 3, 10, 8)
+    returned = event(EventKind.RESTOCK, 3 + minutes / 60, 8, 8 + back)
+    assert left(after(taken, returned, start=shelved(lot("a")))) == found
+
+
+def test_a_lot_of_unknown_origin_is_drawn_and_ends_like_any_other():
+    register = after(event(EventKind.RESTOCK, 1, 0, 6))
+    assert register.lots["s1-restock"].origin is Origin.RESTOCK
+    register = after(event(EventKind.PICK, 2, 6, 1), event(EventKind.PICK, 3, 1, 0), start=register)
+    gone = register.lots["s1-restock"]
+    assert (gone.ending, gone.drawn, gone.amount) == (Ending.SOLD_OUT, 6, 6)
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.booleans(), st.booleans()), min_size=1, max_size=12))
+def test_lost_and_doubled_events_leave_the_balance_of_the_last_that_was_seen(picks):
+    register, there = shelved(lot("a", 30, use_by="2026-12-05"), lot("b", 30, use_by="2026-12-09")), 60
+    for number, (units, is_lost, is_doubled) in enumerate(picks):
+        seen = event(EventKind.PICK, 3 + number, there, there - units)
+        there -= units
+        is_told = not is_lost or number == len(picks) - 1
+        register = after(*([seen] * (1 + is_doubled) if is_told else []), start=register)
+    assert sum(each.on("s1") for each in register.lots.values()) == pytest.approx(there)
+    assert register.lots["a"].left == pytest.approx(max(0, there - 30))
+    assert register.books["s1"].unattributed_units == pytest.approx(0)
