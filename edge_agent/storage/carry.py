@@ -33,17 +33,21 @@ class Belongings:
     results: Sequence[CommandResult]  # a command that is sent again must be known
     waiting: Sequence[Command]
     head: Head | None = None  # of the record, which begins anew in the other file
+    is_heir: bool = False  # it began with all that the other file had: what it has not was forgotten in it
 
 
 def belongings(file: Path) -> Belongings:
     """Of a file that nobody writes now, on a card that may take no writes. Raises StorageError."""
+    from edge_agent.storage.shop_rows import BROUGHT
+
     with looking(file) as tx, decoding(file):
         memory = {row.key: row.value for row in tx.execute(select(schema.memory)) if row.key not in _OWN}
         newest = select(schema.inbox.c.cmd_id).order_by(schema.inbox.c.id.desc()).limit(_COMMANDS)
         known = dict.fromkeys(reversed(tx.scalars(newest).all()))
         results = [inbox.result_of(tx, cmd_id) for cmd_id in known]
         answered = [result for result in results if result is not None]
-        return Belongings(memory, answered, inbox.waiting(tx), _head(tx))
+        is_heir = tx.scalar(select(schema.state.c.value).where(schema.state.c.key == BROUGHT)) is not None
+        return Belongings(memory, answered, inbox.waiting(tx), _head(tx), is_heir)
 
 
 def _head(tx: Connection) -> Head | None:
@@ -58,7 +62,8 @@ def _head(tx: Connection) -> Head | None:
 
 def hand_over(found: Belongings, target: Store) -> None:
     """Done twice it changes nothing more."""
-    target.commit(memory=found.memory, results=found.results)
+    gone = [key for key in target.memory() if key not in found.memory and key not in _OWN] if found.is_heir else []
+    target.commit(memory={**found.memory, **dict.fromkeys(gone)}, results=found.results)
     if found.head is not None:
         target.follow_record(found.head)
     for command in found.waiting:
@@ -66,12 +71,13 @@ def hand_over(found: Belongings, target: Store) -> None:
 
 
 def adopt(source: Store, target: Store, on_batch: Callable[[], None] = lambda: None) -> int:
-    """Rows that the broker has not acknowledged move over as new ones, of the record all; answers how many.
+    """The shop's days, and rows that the broker has not acknowledged, of the record all; answers how many rows.
 
     The newest of each retained topic comes along though the broker has it: else an older one in ``target`` would pass
     for the newest. What has moved is settled in ``source``: after an interruption at most one batch moves twice.
     """
-    moved = 0
+    moved = target.take_shop_back(source)
+    on_batch()
     _ask_for_the_record(source)
     for stream in source.streams():
         for rows in _batches(source, stream):
@@ -95,6 +101,14 @@ def _ask_for_the_record(source: Store) -> None:
     while first <= upto:
         first = source.resend(Stream.RECORD, first, upto).last + 1
     source.commit(memory={_RECORD_ASKED: b"1"})
+
+
+def holds_more(refuge: Path, card: Path) -> bool:
+    """Of the shop's days. Raises StorageError."""
+    from edge_agent.storage import shop_rows
+
+    with looking(refuge) as here, looking(card) as there:
+        return shop_rows.holds_more(here, there)
 
 
 def _batches(source: Store, stream: Stream) -> Iterator[list[Queued]]:

@@ -60,7 +60,46 @@ def _seals(tx: Connection) -> None:
     tx.exec_driver_sql("CREATE INDEX inbox_nonce ON inbox (nonce) WHERE nonce IS NOT NULL")
 
 
-AGENT: Sequence[tuple[int, Step]] = ((1, _first_schema), (2, _record), (3, _seals))
+def _estimates(tx: Connection) -> None:
+    """Remaining life of each lot, demand of each product: streams like the others."""
+    for stream in ("shelflife", "forecast"):
+        tx.exec_driver_sql(f"CREATE TABLE outbox_{stream} ({_MESSAGE_COLUMNS})")
+
+
+def _shop(tx: Connection) -> None:
+    """What was sold, what weather was expected, what is planned, what was forecast. Days count from 0001-01-01."""
+    for statement in (
+        "CREATE TABLE sale (product TEXT NOT NULL, day INTEGER NOT NULL, source TEXT NOT NULL, unit TEXT NOT NULL,"
+        " qty REAL NOT NULL, back REAL NOT NULL, weight_g REAL NOT NULL, is_open INTEGER, promo REAL, price REAL,"
+        " stockout_min INTEGER, sold_out_at TEXT, PRIMARY KEY (product, day, source, unit)) WITHOUT ROWID",
+        "CREATE TABLE undated_sale (id INTEGER PRIMARY KEY, product TEXT NOT NULL, unit TEXT NOT NULL,"
+        " clock INTEGER NOT NULL, mono_ms INTEGER NOT NULL, qty REAL NOT NULL, back REAL NOT NULL,"
+        " weight_g REAL NOT NULL)",
+        "CREATE TABLE empty_shelf (id INTEGER PRIMARY KEY, product TEXT NOT NULL, clock INTEGER NOT NULL,"
+        " mono_ms INTEGER NOT NULL, is_empty INTEGER NOT NULL)",
+        "CREATE TABLE weather (day INTEGER NOT NULL, issued_ms INTEGER NOT NULL, temp_c REAL, precip_mm REAL,"
+        " PRIMARY KEY (day, issued_ms)) WITHOUT ROWID",
+        "CREATE TABLE planned (kind TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+        " product TEXT NOT NULL, name TEXT NOT NULL, value REAL,"
+        " PRIMARY KEY (kind, first, last, product, name)) WITHOUT ROWID",
+        "CREATE TABLE import_file (sha256 TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL,"
+        " at_ms INTEGER NOT NULL, rows INTEGER NOT NULL, upto TEXT) WITHOUT ROWID",
+        "CREATE TABLE import_aside (sha256 TEXT NOT NULL, row INTEGER NOT NULL, text TEXT NOT NULL,"
+        " reason TEXT NOT NULL, PRIMARY KEY (sha256, row)) WITHOUT ROWID",
+        "CREATE TABLE forecast (product TEXT NOT NULL, made INTEGER NOT NULL, first INTEGER NOT NULL,"
+        " unit TEXT NOT NULL, quantiles BLOB NOT NULL, is_open TEXT NOT NULL, basis TEXT NOT NULL,"
+        " reasons TEXT NOT NULL, model TEXT, PRIMARY KEY (product, made)) WITHOUT ROWID",
+    ):
+        tx.exec_driver_sql(statement)
+
+
+AGENT: Sequence[tuple[int, Step]] = (
+    (1, _first_schema),
+    (2, _record),
+    (3, _seals),
+    (4, _estimates),
+    (5, _shop),
+)
 
 
 def _first_settings(tx: Connection) -> None:

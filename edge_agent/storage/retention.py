@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select
 
 from edge_agent.domain.instant import ClockState, Instant
-from edge_agent.domain.message import Message, Stream
+from edge_agent.domain.message import ESTIMATES, Message, Stream
 from edge_agent.domain.record import NODE_RECORD
 from edge_agent.storage import chain, schema
 from edge_agent.storage.clocks import Cutoff, age_days
@@ -168,7 +168,8 @@ def graced(tx: Connection, ledger: Ledger, now: Instant, days: int) -> list[Remo
 
 def _around(ledger: Ledger, stream: Stream, book: Book, last: int) -> list[Removal]:
     """From the floor to ``last``, without the spans of what was refused."""
-    newest = frozenset(seq for seq in book.latest.values() if book.floor <= seq <= last)
+    kept = () if stream in ESTIMATES else book.latest.values()  # whose end has long come by then
+    newest = frozenset(seq for seq in kept if book.floor <= seq <= last)
     removals, first = [], book.floor
     for note in ledger.noted(stream, Kind.REFUSED):
         if first <= min(note.first - 1, last):
@@ -275,6 +276,8 @@ class Books:
         for removal in removals:
             book = self._ledger.books[removal.stream]
             book.floor = max(book.floor, removal.last + 1)
+            if removal.stream in ESTIMATES:
+                book.latest = {topic: seq for topic, seq in book.latest.items() if seq > removal.last}
             self._ledger.state |= _figure(removal)
         is_full_bite = any(rows >= BITE_ROWS // 2 for rows in self.rows.values())
         return Kept(dict(self.rows), self.dropped, is_full_bite)

@@ -300,9 +300,12 @@ class Salvaged:
     saved: Mapping[str, int]  # messages by stream, as new ones
     lost: Mapping[str, int]  # messages that waited and cannot be read
     telemetry: int  # numbers that wait in files set aside, or did
+    shop: int = 0  # rows of the shop's days
+    is_shop_whole: bool = True
 
     def written(self) -> str:
-        return json.dumps([self.file, dict(self.saved), dict(self.lost), self.telemetry])
+        found = [self.file, dict(self.saved), dict(self.lost), self.telemetry, self.shop, self.is_shop_whole]
+        return json.dumps(found)
 
     @classmethod
     def parsed(cls, text: str) -> "Salvaged":
@@ -321,4 +324,8 @@ class Salvaged:
         ]
         if self.telemetry:
             parts.append(f"telemetry {self.telemetry}, of which {waiting} wait there and {unreadable} are unreadable")
+        if self.shop:
+            parts.append(f"{self.shop} rows of sales and plans")
+        if not self.is_shop_whole:
+            parts.append("some sales and plans are unreadable: import the till's files again, in their order")
         return f"{self.file}: {'; '.join(parts) or 'nothing waited in it that can be read'}"

@@ -3,13 +3,14 @@
 import logging
 import secrets
 import string
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -18,10 +19,10 @@ from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.domain.message import Message, Queued, Stream
 from edge_agent.domain.reading import Sample
 from edge_agent.domain.record import NODE_RECORD
-from edge_agent.storage import annex, chain, inbox, retention, salvage, schema
+from edge_agent.storage import annex, chain, inbox, retention, schema
 from edge_agent.storage.annex import Annex
 from edge_agent.storage.clocks import Cutoff
-from edge_agent.storage.database import Database, Turn, set_aside
+from edge_agent.storage.database import Database, Turn, looking, set_aside
 from edge_agent.storage.errors import StorageCorrupt, StorageError, StorageFull, free_bytes, named_faults
 from edge_agent.storage.ledger import (
     VOLATILE_AHEAD,
@@ -40,13 +41,18 @@ from edge_agent.storage.migrations import AGENT
 from edge_agent.storage.outbox import Outbox, Resend, decoding
 from edge_agent.storage.packing import pack
 from edge_agent.storage.reserve import RESERVE_BYTES, Reserve
-from edge_agent.storage.salvage import Salvage, Salvaged
 from edge_agent.storage.schema import MESSAGES, QUEUED, TABLES
 from edge_agent.storage.settings import StorageSettings
 from edge_agent.storage.stats import Stats, count_pages, summarise
 
+if TYPE_CHECKING:  # loaded by what needs it: an agent without a shop stays as small as it was
+    from edge_agent.domain.forecast import Forecast
+    from edge_agent.domain.shop import Empty, Sold
+    from edge_agent.storage.salvage import Salvage, Salvaged
+
 log = logging.getLogger(__name__)
 
+Done = TypeVar("Done")
 _ROOM_INSIDE_PAGES = 256  # free pages within the file that let telemetry go on while the disk is full
 _ROOM_WANTED_PAGES = 1024
 # After an unclean stop a file up to this size is checked whole (0.1 to 0.2 s on the x86 it was measured on). Of a
@@ -73,6 +79,8 @@ class _Batch:
     messages: Sequence[Message]
     memory: Mapping[str, bytes | None]
     results: Sequence[CommandResult]
+    sold: "Sequence[Sold]" = ()
+    emptied: "Sequence[Empty]" = ()
 
     def __post_init__(self) -> None:
         for message in self.messages:
@@ -84,7 +92,7 @@ class _Batch:
                     raise ValueError(f"{reading.channel.name}: read at {reading.at}, its sample at {sample.at}")
 
     def __bool__(self) -> bool:
-        return bool(self.samples or self.messages or self.memory or self.results)
+        return bool(self.samples or self.messages or self.memory or self.results or self.sold or self.emptied)
 
 
 class Store(Outbox):
@@ -187,20 +195,22 @@ class Store(Outbox):
         annex.tidy(self._directory, ledger.state.get(annex.STATE))
         self._damage = None
 
-    def _surveyed(self, before: Ledger | None) -> Salvage | None:
+    def _surveyed(self, before: Ledger | None) -> "Salvage | None":
         """Never stands in the way of going on."""
         aside = self.quarantined
         if aside is None or not aside.exists():
             aside = _last_set_aside(self._directory)
         if aside is None:
             return None
+        from edge_agent.storage.salvage import survey  # here, as below: few files are ever damaged
+
         try:
-            return salvage.survey(aside, before)
+            return survey(aside, before)
         except StorageError as error:
             log.error("%s: nothing that waited in it can be read: %s", aside.name, error)
             return None
 
-    def _write_beginning(self, begun: Mapping[str, str], found: Salvage | None) -> None:
+    def _write_beginning(self, begun: Mapping[str, str], found: "Salvage | None") -> None:
         with self._database.reading() as tx:
             ledger = load(tx)
         ledger.state |= begun
@@ -216,12 +226,28 @@ class Store(Outbox):
         with self._database.writing() as tx:
             put(tx, schema.state, _state_rows(rows))
 
+    def _write_end(self, rows: Mapping[str, str]) -> None:
+        if self._has_changes():
+            with self._transaction():
+                pass
+        self._write_state(rows)
+
+    def _with_reserve(self, write: Callable[[], Done]) -> Done:
+        """Under ``_committing``. What must get onto the disk, though it is full: the reserve is given up for it."""
+        try:
+            return write()
+        except StorageFull:
+            self._is_full = True
+            if not self._reserve.release():
+                raise
+            return write()
+
     def close(self) -> None:
         """Everything marked is written; the next start knows that this was a clean stop."""
         try:
-            self.flush_marks()
             exact = {volatile_key(stream): str(number) for stream, number in self._ledger.volatile.items()}
-            self._write_state(exact | {"running": "0"})
+            with self._committing:
+                self._with_reserve(lambda: self._write_end(exact | {"running": "0"}))
         finally:
             if self._annex is not None:
                 self._annex.close()
@@ -254,6 +280,8 @@ class Store(Outbox):
             book = ledger.books[Stream.TELEMETRY]
             waiting = 0 if told is None else sum(last - first + 1 for first, last in book.ahead(0, told.last))
             notes = ledger.noted(Stream.TELEMETRY, Kind.DROPPED)
+        from edge_agent.storage.salvage import Salvaged
+
         return Salvaged.parsed(text).words(waiting, sum(n.rows for n in notes if n.reason == annex.DAMAGED))
 
     # --- telemetry that waits in files set aside --------------------------------------------------------------------
@@ -422,6 +450,8 @@ class Store(Outbox):
         memory: Mapping[str, bytes | None] | None = None,
         results: Sequence[CommandResult] = (),
         *,
+        sold: "Sequence[Sold]" = (),
+        emptied: "Sequence[Empty]" = (),
         critical: bool = False,
     ) -> Committed:
         """All of it on the disk, or none of it. Marks that wait in RAM ride along.
@@ -431,7 +461,7 @@ class Store(Outbox):
         is the committing caller who can ``quarantine``. Raises ValueError for a stream that is not queued, or a
         reading whose instant is not its sample's.
         """
-        batch = _Batch(samples, messages, memory or {}, results)
+        batch = _Batch(samples, messages, memory or {}, results, sold, emptied)
         if not batch and not self._has_changes():
             return Committed()
         if self._damage is not None:
@@ -439,13 +469,13 @@ class Store(Outbox):
         with self._committing:
             if self._is_full and not critical and not self._has_room_inside():
                 raise StorageFull(f"{self._database.path}: disk full, what is left is for critical rows")
+            if critical:
+                return self._with_reserve(lambda: self._commit(batch))
             try:
                 return self._commit(batch)
             except StorageFull:
                 self._is_full = True
-                if not critical or not self._reserve.release():
-                    raise
-                return self._commit(batch)
+                raise
 
     def _commit(self, batch: _Batch) -> Committed:
         ledger = self._ledger
@@ -457,6 +487,8 @@ class Store(Outbox):
             _write_memory(tx, batch.memory)
             for result in batch.results:
                 inbox.settle(tx, result)
+            if batch.sold or batch.emptied:
+                _write_sold(tx, ledger, batch)
         with self._lock:
             for stream, found in rows.items():
                 _enter_rows(ledger, stream, found)
@@ -510,16 +542,62 @@ class Store(Outbox):
             with self._lock:
                 self._ledger.clocks.correct(boot, offset_ms)
 
+    @contextmanager
+    def shop(self) -> Iterator[Connection]:
+        """To read what ``storage.shop`` reads, from any thread. Keep it short: a long one holds the checkpoint up."""
+        with self._reading() as tx:
+            yield tx
+
+    def date_sales(self, day_of: Callable[[int], date]) -> tuple[int, int]:
+        """What was taken before the clock came gets its day: (how many did, how many wait on)."""
+        from edge_agent.storage.shop import date_sales
+
+        with self._committing, self._database.writing() as tx:
+            return date_sales(tx, self._ledger.clocks, day_of)
+
+    def keep_forecasts(self, made: date, forecasts: "Sequence[Forecast]") -> None:
+        """As they are told, to be measured later; made anew on the same day they take the place of the earlier."""
+        from edge_agent.storage.shop import keep_forecasts
+
+        with self._committing, self._database.writing() as tx:
+            keep_forecasts(tx, made, forecasts)
+
+    def bring_shop(self, file: Path) -> int:
+        """Into a refuge, from the file of a card that takes no writes; answers how many rows. Raises StorageError."""
+        from edge_agent.storage import shop_rows
+
+        ledger, rows = self._ledger, 0
+        with looking(file) as old:
+            for piece in shop_rows.brought(old, ledger.clocks.number_of):
+                with self._committing, self._transaction() as tx:
+                    rows += shop_rows.write(tx, piece)
+        self._write_state({shop_rows.BROUGHT: "1"})
+        return rows
+
+    def take_shop_back(self, refuge: "Store") -> int:
+        """What was sold, imported and planned there; answers how many rows are otherwise now. Done twice it changes
+        nothing more.
+        """
+        from edge_agent.storage import shop_rows
+
+        ledger = self._ledger
+        with refuge.shop() as old:
+            for segment in shop_rows.segments_of(old).values():
+                if segment.state is ClockState.CORRECTED:  # the clock came while this file could not be told
+                    self.correct_clock(segment.boot, segment.offset_ms)
+            with self._committing, self._transaction() as tx:
+                return shop_rows.taken_back(tx, old, ledger.clocks.number_of)
+
+    def prune_shop(self, today: date, keep_days: int) -> int:
+        from edge_agent.storage.shop import prune
+
+        with self._committing, self._database.writing() as tx:
+            return prune(tx, today, keep_days)
+
     def receive(self, command: Command) -> inbox.Receipt:
         """Store a command for the next cycle; on the disk when this returns. It may use the reserve of a full one."""
         with self._committing:
-            try:
-                return self._receive(command)
-            except StorageFull:
-                self._is_full = True
-                if not self._reserve.release():
-                    raise
-                return self._receive(command)
+            return self._with_reserve(lambda: self._receive(command))
 
     def _receive(self, command: Command) -> inbox.Receipt:
         with self._database.writing() as tx:
@@ -538,14 +616,11 @@ class Store(Outbox):
         with self._committing:
             if self._is_full:
                 self._make_room()
-            try:
-                self._leave_annex()
-                return self._retain(now)
-            except StorageFull:
-                self._is_full = True
-                if not self._reserve.release():
-                    raise
-                return self._retain(now)
+            return self._with_reserve(lambda: self._kept(now))
+
+    def _kept(self, now: Instant) -> retention.Kept:
+        self._leave_annex()
+        return self._retain(now)
 
     def _retain(self, now: Instant) -> retention.Kept:
         ledger = self._ledger
@@ -620,9 +695,11 @@ def _check_after_unclean_stop(tx: Connection, path: Path) -> None:
     running = tx.scalar(select(schema.state.c.value).where(schema.state.c.key == "running"))
     if running != "1":
         return
+    from edge_agent.storage.shop_schema import all_tables
+
     is_small = path.stat().st_size <= _CHECK_WHOLE_BYTES
     long = (schema.telemetry.name, TABLES[Stream.RECORD].name)
-    tables = [name for name in schema.metadata.tables if name not in long]
+    tables = [name for name in all_tables() if name not in long]
     for check in ["quick_check(1)"] if is_small else [f"quick_check('{name}')" for name in tables]:
         found = tx.exec_driver_sql(f"PRAGMA {check}").scalar()
         if found != "ok":
@@ -636,8 +713,10 @@ def _last_set_aside(directory: Path) -> Path | None:
     return max(files, key=lambda file: file.stat().st_ctime_ns, default=None)
 
 
-def _take_over(tx: Connection, ledger: Ledger, found: Salvage) -> Salvaged:
+def _take_over(tx: Connection, ledger: Ledger, found: "Salvage") -> "Salvaged":
     """Into a new file, of which ``ledger`` knows that it is empty."""
+    from edge_agent.storage import salvage
+
     saved: dict[str, int] = {}
     if found.head is not None:
         ledger.state[AFTER] = found.head.written()
@@ -658,13 +737,25 @@ def _take_over(tx: Connection, ledger: Ledger, found: Salvage) -> Salvaged:
         put(tx, schema.state, _state_rows({annex.STATE: annex.written(parts)}))
         row: dict[str, object] = {"stream": Stream.TELEMETRY.value, "reason": annex.SET_ASIDE, "rows": telemetry}
         put(tx, schema.removed, [row])
+    days, is_whole = _take_days_over(tx, ledger, found)
     write_fresh(tx, ledger)
     lost = {
         stream.value: wanted.rows - saved[stream.value]
         for stream, wanted in found.wanted.items()
         if stream in MESSAGES and wanted.is_known
     }
-    return Salvaged(found.aside.name, saved, lost, telemetry)
+    return salvage.Salvaged(found.aside.name, saved, lost, telemetry, days, is_whole)
+
+
+def _take_days_over(tx: Connection, ledger: Ledger, found: "Salvage") -> tuple[int, bool]:
+    """The shop's: (how many rows, whether all could be read)."""
+    from edge_agent.storage import shop_rows
+
+    days, is_whole = 0, True
+    for piece in shop_rows.readable(found.wreck, found.legend.clocks.values, ledger.clocks.number_of):
+        days += shop_rows.write(tx, piece)
+        is_whole = is_whole and piece.is_whole
+    return days, is_whole
 
 
 def _state_rows(rows: Mapping[str, str]) -> list[dict[str, object]]:
@@ -736,6 +827,13 @@ def _latest(ledger: Ledger, stream: Stream, rows: Sequence[Mapping[str, Any]]) -
     if stream is Stream.TELEMETRY:
         return {ledger.shapes.values[row["shape"]].point: row["seq"] for row in rows}
     return {row["topic"]: row["seq"] for row in rows if row["retain"]}
+
+
+def _write_sold(tx: Connection, ledger: Ledger, batch: _Batch) -> None:
+    from edge_agent.storage.shop import add_empty, add_sold
+
+    add_sold(tx, batch.sold, ledger.clocks.segment_of)
+    add_empty(tx, batch.emptied, ledger.clocks.segment_of)
 
 
 def _write_memory(tx: Connection, memory: Mapping[str, bytes | None]) -> None:

@@ -12,8 +12,9 @@ import logging
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -33,9 +34,20 @@ _BARREN_FINEST = 128  # ... and how finely this one is searched, until something
 _FINEST = 4  # telemetry: a page holds more rows than this
 _LONGEST_BYTES = 4_000_000  # of a row: what a garbled length may make SQLite ask for
 _SMALL_ROWS = 100_000  # of a table that is read as a whole
+_FINEST_DAYS = 16  # of a product's rows, where nothing was found yet
+_LAST_DAY = date.max.toordinal()
+_FIRST_LIKELY, _LAST_LIKELY = date(2000, 1, 1).toordinal(), date(2100, 1, 1).toordinal()
 
 Row = tuple[Any, ...]
 Span = tuple[int, int]
+
+
+class _Days(list[dict[str, Any]]):
+    """Rows by day, and whether there were no more."""
+
+    def __init__(self, rows: Iterable[dict[str, Any]] = (), *, is_whole: bool) -> None:
+        super().__init__(rows)
+        self.is_whole = is_whole
 
 
 class Wreck:
@@ -205,6 +217,88 @@ class Wreck:
                 continue
             return list(found.values()), order == "ASC"
         return list(found.values()), False
+
+    def has(self, table: Table) -> bool:
+        """A version before it wrote none."""
+        statement = "SELECT 1 FROM sqlite_master WHERE name = ?"
+        with suppress(sqlite3.Error):
+            return self._first_of(statement, table.name) is not None
+        return True
+
+    def by_product(self, table: Table, day: str) -> Iterator[tuple[list[dict[str, Any]], bool]]:
+        """Of a table whose key is a product, a day and more: the rows of each product, and whether they are all."""
+        products, is_whole = self._products(table.name)
+        for product in products:
+            rows = self._days(table, day, product, 1, _LAST_DAY)
+            yield list(rows), rows.is_whole
+        if not is_whole:
+            yield [], False
+
+    def _products(self, table: str) -> tuple[list[str], bool]:
+        """From the low end, and if that breaks off from the high end."""
+        found: dict[str, None] = {}
+        for way, order, far in ((">", "ASC", ""), ("<", "DESC", "\U0010ffff")):
+            statement = f"SELECT product FROM {table} WHERE product {way} ? ORDER BY product {order} LIMIT 1"
+            with suppress(sqlite3.Error):
+                while (row := self._first_of(statement, far)) is not None:
+                    is_on_its_way = type(row[0]) is str and (row[0] > far if way == ">" else row[0] < far)
+                    if not is_on_its_way or (far := row[0]) in found:
+                        break
+                    found[far] = None
+                if row is None and way == ">":
+                    return list(found), True
+        return list(found), False
+
+    def _first_of(self, statement: str, *values: Any) -> Row | None:
+        with self._lock:
+            self._must_be_open()
+            row: Row | None = self._connection.execute(statement, values).fetchone()
+            return row
+
+    def _days(self, table: Table, day: str, product: str, first: int, last: int) -> "_Days":
+        """As ``_piece``: from the low end, from the high end, by halves what lies between."""
+        low = self._one_way(table, day, product, first, last, "ASC")
+        if low.is_whole:
+            return low
+        high = self._one_way(table, day, product, first, last, "DESC")
+        begins = low[-1][day] + 1 if low else first
+        ends = high[-1][day] - 1 if high else last
+        if not (low or high):
+            begins, ends = max(first, _FIRST_LIKELY), min(last, _LAST_LIKELY)
+            return self._halves(table, day, product, begins, ends, _FINEST_DAYS)
+        between = self._halves(table, day, product, begins, ends, 1)
+        return _Days([*low, *between, *high[::-1]], is_whole=False)
+
+    def _halves(self, table: Table, day: str, product: str, first: int, last: int, finest: int) -> "_Days":
+        if last < first or last - first < finest - 1:
+            return _Days(is_whole=False)
+        if first == last:
+            return self._one_way(table, day, product, first, last, "ASC")
+        middle = (first + last) // 2
+        halves = [self._days(table, day, product, *half) for half in ((first, middle), (middle + 1, last))]
+        return _Days([row for half in halves for row in half], is_whole=False)
+
+    def _one_way(self, table: Table, day: str, product: str, first: int, last: int, order: str) -> "_Days":
+        """Until something that cannot be read, or is not in its place."""
+        names = table.c.keys()
+        statement = (
+            f"SELECT {', '.join(names)} FROM {table.name} WHERE product = ? AND {day} BETWEEN ? AND ?"
+            f" ORDER BY {day} {order} LIMIT {_SMALL_ROWS}"
+        )
+        found = _Days(is_whole=False)
+        before = first if order == "ASC" else last
+        with suppress(sqlite3.Error), self._lock:
+            self._must_be_open()
+            for row in self._connection.execute(statement, (product, first, last)):
+                named = dict(zip(names, row, strict=True))
+                at = named[day]
+                is_on_its_way = type(at) is int and (before <= at <= last if order == "ASC" else first <= at <= before)
+                if named["product"] != product or not is_on_its_way:
+                    return found
+                found.append(named)
+                before = at
+            found.is_whole = True
+        return found
 
     def _must_be_open(self) -> None:
         if not self._is_open:

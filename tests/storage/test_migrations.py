@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, NullPool, create_engine, inspect
 
 from edge_agent.domain.message import Stream
-from edge_agent.storage import schema
 from edge_agent.storage.errors import StorageForeign, StorageNewer
 from edge_agent.storage.inbox import APPLICATION_ID
 from edge_agent.storage.migrations import AGENT, SETTINGS, Step, migrate
 from edge_agent.storage.settings_file import SettingsFile
+from edge_agent.storage.shop_schema import all_tables
 
 
 def file_of_version(path: Path, steps: Any, version: int, application_id: int) -> None:
@@ -50,8 +50,8 @@ def test_the_tables_of_the_code_are_those_of_the_file(tmp_path: Path) -> None:
     file_of_version(tmp_path / "agent.db", AGENT, len(AGENT), APPLICATION_ID)
     engine = create_engine(f"sqlite:///{tmp_path / 'agent.db'}")
     found = inspect(engine)
-    assert set(found.get_table_names()) == set(schema.metadata.tables)
-    for name, table in schema.metadata.tables.items():
+    assert set(found.get_table_names()) == set(all_tables())
+    for name, table in all_tables().items():
         assert [column["name"] for column in found.get_columns(name)] == [column.name for column in table.c], name
     engine.dispose()
 
@@ -62,7 +62,7 @@ def test_a_file_from_the_future_is_a_clear_error_and_left_alone(tmp_path: Path, 
     with engine.connect() as tx:
         tx.exec_driver_sql("PRAGMA user_version = 99")
     engine.dispose()
-    with pytest.raises(StorageNewer, match=r"schema version 99 is newer than this program's 3"):
+    with pytest.raises(StorageNewer, match=r"schema version 99 is newer than this program's 5"):
         open_store()
     assert list(tmp_path.glob("*.corrupt-*")) == []
 

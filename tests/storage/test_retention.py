@@ -4,7 +4,7 @@ import pytest
 
 from edge_agent.domain.command import CommandResult, ResultCode
 from edge_agent.domain.instant import ClockState, Instant
-from edge_agent.domain.message import Outcome, Stream
+from edge_agent.domain.message import Message, Outcome, Stream
 from edge_agent.storage import retention
 from edge_agent.storage.ledger import Kind
 
@@ -115,6 +115,25 @@ class TestGrace:
         keep_house(store, build, 3)
         assert seqs(store, Stream.STOCK) == [1, 4, 9]
         assert [queued.content.topic for queued in store.latest_retained()] == ["stock/gone", "stock/shelf-1"]
+
+    def test_estimates_leave_the_file_though_each_was_the_newest_of_its_topic(
+        self, open_store: Any, build: Any
+    ) -> None:
+        """A lot that was sold is told of no more: else the file would keep a row of each for ever."""
+        store = open_store(grace_days=7)
+        told = [
+            Message(Stream.SHELFLIFE, f"shelflife/{lot}", b"{}", build.at(n), retain=True, expiry_s=10_800)
+            for n, lot in enumerate(["sold", "sold", "wasted", "kept"])
+        ]
+        store.commit(messages=told)
+        store.mark(Stream.SHELFLIFE, [1, 2, 3, 4], Outcome.ACCEPTED)
+        keep_house(store, build, 6, every_s=DAY_S)
+        assert seqs(store, Stream.SHELFLIFE) == [1, 2, 3, 4]
+        keep_house(store, build, 10, every_s=DAY_S, start_s=6 * DAY_S)
+        assert seqs(store, Stream.SHELFLIFE) == [4], "the newest keeps the numbers going"
+        assert [queued.seq for queued in store.latest_retained()] == [4]
+        assert set(store._ledger.books[Stream.SHELFLIFE].latest) == {"shelflife/kept"}, "nor are topics for ever"
+        assert store.stats().removed == {"grace": 3}
 
     def test_a_replay_that_is_under_way_is_not_cut_short(self, open_store: Any, build: Any) -> None:
         store = open_store(grace_days=0)
