@@ -18,6 +18,7 @@ from edge_agent.mqtt.signed import Sealed, TooMany, Verify, encoded, no_key, sea
 from edge_agent.mqtt.wire import Incoming
 
 MAX_BYTES = 16_384
+MAX_MODEL_BYTES = 131_072  # of the verb that carries a model of up to 64 KiB
 MAX_DEPTH = 16  # of arrays and objects in one another: no command needs more than three
 MAX_AGE_S = 60.0  # a command is for now
 MAX_SIGNED_S = 600.0  # from issued_at to expires_at of a signed one: it may be carried there by hand
@@ -50,7 +51,7 @@ def parse(incoming: Incoming, identity: Identity, verify: Verify = no_key) -> Co
     if incoming.retain:
         return Ignored("a retained command: it was left there once, nobody asks now")
     try:
-        body = _decoded(incoming.payload)
+        body = _decoded(incoming.payload, longest(verb))
         sealed = _sealed(body)
         if sealed is None:
             command = _command(incoming, identity, verb, body)
@@ -142,9 +143,18 @@ def _whole(text: str) -> int:
     return value
 
 
-def _decoded(payload: bytes) -> Mapping[str, object]:
-    if len(payload) > MAX_BYTES:
-        raise _invalid(f"payload of more than {MAX_BYTES} bytes: at most {MAX_BYTES} are read")
+def longest(verb: str) -> int:
+    """Bytes of a payload that are read.
+
+    >>> longest("tare"), longest("model")
+    (16384, 131072)
+    """
+    return MAX_MODEL_BYTES if verb == Verb.MODEL else MAX_BYTES
+
+
+def _decoded(payload: bytes, most: int) -> Mapping[str, object]:
+    if len(payload) > most:
+        raise _invalid(f"payload of more than {most} bytes: at most {most} are read")
     try:
         text = payload.decode("utf-8")
         body = json.loads(
@@ -229,7 +239,7 @@ def _verified(sealed: Sealed, verify: Verify) -> Mapping[str, object]:
         raise _Refusal(ResultCode.BUSY, why) from error
     if not is_right:
         raise _Refusal(ResultCode.UNAUTHORIZED, "the signature is not that of a key configured here over these bytes")
-    return _decoded(sealed.body)
+    return _decoded(sealed.body, len(sealed.body))  # no longer than what it came in
 
 
 def _signed(

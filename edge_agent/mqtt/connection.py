@@ -27,7 +27,7 @@ from paho.mqtt.properties import Properties
 
 from edge_agent.domain.instant import Instant
 from edge_agent.mqtt import messages
-from edge_agent.mqtt.commands import MAX_BYTES
+from edge_agent.mqtt.commands import MAX_BYTES, MAX_MODEL_BYTES, longest
 from edge_agent.mqtt.messages import Identity, Link
 from edge_agent.mqtt.settings import LOOPBACK, MqttSettings, TlsSettings
 from edge_agent.mqtt.wire import PACKET_TOO_LARGE, UNSUPPORTED_VERSION, Incoming, Outgoing, reason_text
@@ -45,7 +45,10 @@ HUNG_S = 60.0  # without a step of the network thread: a link turns at least onc
 # TCP and TLS have limits of their own. A network that is merely slow must not have the agent started anew.
 HUNG_CONNECTING_S = 600.0
 _TOPIC_INVALID = 0x90
-_MAX_INCOMING_PACKET = 64 * 1024  # bytes; the broker drops what is larger (MQTT 5, 3.1.2.11.4), else up to 256 MB
+_MAX_INCOMING_PACKET = (
+    MAX_MODEL_BYTES + 2048
+)  # bytes; the broker drops what is larger (MQTT 5, 3.1.2.11.4), else up to 256 MB
+_LARGE = 8  # of these, those that are larger than any but a model: 1 MB at most
 _INCOMING = 1000  # messages that may wait for the next cycle, which answers those it does not take; more are lost
 _PACKET_OVERHEAD = 128  # more than the fixed header and the properties of a PUBLISH, correlation data aside
 
@@ -591,14 +594,14 @@ class MqttConnection:
         if self._ping is not None and topic == self._ping.topic and message.payload == self._ping.payload:
             self._proved_ms = now.mono_ms
             return
-        if len(self._received) >= _INCOMING:
+        if len(self._received) >= _INCOMING or (len(message.payload) > MAX_BYTES and self._has_many_large()):
             self.unheard += 1
             return
         properties = message.properties
         self._received.append(
             Incoming(
                 topic,
-                bytes(message.payload[: MAX_BYTES + 1]),  # enough to say that it is too long
+                bytes(message.payload[: longest(topic.rpartition("/")[2]) + 1]),  # enough to say that it is too long
                 message.retain,
                 now,
                 getattr(properties, "MessageExpiryInterval", None),
@@ -607,6 +610,9 @@ class MqttConnection:
             )
         )
         self._has_news = True
+
+    def _has_many_large(self) -> bool:
+        return sum(len(waiting.payload) > MAX_BYTES + 1 for waiting in self._received.copy()) >= _LARGE
 
     def _on_disconnect(self, _client: Client, _userdata: Any, flags: Any, reason: Any, _properties: Any) -> None:
         if self._stopping.is_set() or self._cause is not None:

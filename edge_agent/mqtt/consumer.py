@@ -29,7 +29,10 @@ PATIENCE_S = 30.0  # a gap may be backlog on its way: ask only when it stays, an
 ASK_EVERY_S = 10.0  # per stream
 ASK_AT_MOST = 1000  # numbers in one request, as the node allows
 _VOLATILE = frozenset(stream.value for stream in VOLATILE)
-_STATES = frozenset({Stream.TELEMETRY.value, Stream.STOCK.value, Stream.ALARM.value, Stream.META.value})
+_STATES = frozenset(
+    stream.value
+    for stream in (Stream.TELEMETRY, Stream.STOCK, Stream.ALARM, Stream.META, Stream.SHELFLIFE, Stream.FORECAST)
+)
 _STREAMS = frozenset(stream.value for stream in Stream)
 
 

@@ -11,21 +11,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from importlib import resources
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from edge_agent.domain.alarm import Alarm, AlarmState, AlarmTransition
 from edge_agent.domain.command import CommandResult
 from edge_agent.domain.instant import Instant
+from edge_agent.domain.lot import Lot
 from edge_agent.domain.message import Message, Queued, Stream
 from edge_agent.domain.reading import Reading, Sample
 from edge_agent.domain.record import NODE_RECORD, RecordLine, head_of
+from edge_agent.domain.shelf_life import HORIZONS_H, LEVELS, RemainingLife
 from edge_agent.domain.stock import SAFE_CONFIDENCE, Balance, StockEvent, StockState
 from edge_agent.mqtt.wire import Outgoing
+
+if TYPE_CHECKING:
+    from edge_agent.domain.forecast import Forecast
 
 ROOT = "storeroom/v1"
 EVERY_NODE = "all"  # in place of a node's name: a command for each of a site
 MAX_PAYLOAD = 16_384  # bytes of one message of backlog; brokers and consumers on small machines take that
 RSP_EXPIRY_S = 300
+LIVES_S = 3600.0  # from one estimate of a lot to the next
+FORECAST_EXPIRY_S = 48 * 3600
 DECIMALS = 4  # finer than one step of every chip: SHT3x 0.0027 °C, BME280 0.0018 hPa, a 24-bit ADC on 5 kg 0.0003 g
 _ENVELOPE_BYTES = 512  # more than the longest envelope of a message of backlog
 _RECORD_BYTES = 128  # more than a record's seq, ts, clock, mono_ms and a point's name
@@ -231,6 +238,8 @@ def stock(state: StockState) -> Message:
     }
     if state.fault is not None:
         body["fault"] = state.fault
+    if state.lots:
+        body["lots"] = [{"lot": part.lot, "units": part.units, "net_g": part.g} for part in state.lots]
     return Message(Stream.STOCK, f"stock/{state.shelf}", compact(body), state.at, retain=True)
 
 
@@ -257,6 +266,7 @@ def event(happened: StockEvent) -> Message:
         "counterpart": happened.counterpart,
         "evidence": happened.evidence,
         "source": happened.source,
+        "lots": [{"lot": part.lot, "delta_units": part.units, "delta_g": part.g} for part in happened.lots],
     }
     body |= {key: value for key, value in told_if_so.items() if value}
     return Message(Stream.EVENT, f"event/{happened.shelf}", compact(body), happened.at)
@@ -317,6 +327,76 @@ def record(line: RecordLine) -> Message:
     return Message(Stream.RECORD, topic, compact(body), line.at)
 
 
+# --- estimates ------------------------------------------------------------------------------------------------------
+
+
+def _lot_head(lot: Lot) -> dict[str, object]:
+    body: dict[str, object] = {"lot": lot.id, "product": lot.product}
+    known = {
+        "code": lot.code,
+        "supplier": lot.supplier,
+        "place": lot.place,
+        "shelf": lot.shelf,
+        "packed": lot.packed,
+        "best_before": lot.best_before,
+        "use_by": lot.use_by,
+    }
+    body |= {key: value for key, value in known.items() if value}
+    return body | {"origin": lot.origin.value, "received": lot.received.rfc3339()}
+
+
+def shelflife(lot: Lot, life: RemainingLife) -> Message:
+    """What is left of a lot, and how long it will keep. An estimate of quality: it lengthens no use-by date."""
+    body = _lot_head(lot) | {
+        "state": "open",
+        "left": {"units": lot.units(lot.left), "net_g": lot.grams(lot.left)},
+        "levels": list(LEVELS),
+        "remaining_d": list(life.remaining_d),
+        "horizons_h": list(HORIZONS_H),
+        "p_spoiled": list(life.p_spoiled),
+        "used": life.used,
+        "basis": life.basis,
+        "reasons": list(life.reasons),
+    }
+    known = {"model_version": life.model, "product_c": life.product_c}
+    body |= {key: value for key, value in known.items() if value is not None}
+    if lot.marked_down is not None:
+        body["marked_down"] = lot.marked_down.rfc3339()
+    return Message(
+        Stream.SHELFLIFE, f"shelflife/{lot.id}", compact(body), life.at, retain=True, expiry_s=round(3 * LIVES_S)
+    )
+
+
+def lot_closed(lot: Lot, at: Instant) -> Message:
+    """The last word on a lot; the broker forgets it with its expiry."""
+    body = _lot_head(lot) | {"state": "closed", "ending": None if lot.ending is None else lot.ending.value}
+    if lot.cause:
+        body["cause"] = lot.cause
+    return Message(Stream.SHELFLIFE, f"shelflife/{lot.id}", compact(body), at, retain=True, expiry_s=round(3 * LIVES_S))
+
+
+def forecast(made: "Forecast") -> Message:
+    """Demand of one product, day by day."""
+    from edge_agent.domain.forecast import LEVELS as DEMAND_LEVELS
+
+    days = [
+        {"day": day.day.isoformat(), "open": day.is_open, "quantiles": list(day.quantiles)} for day in made.days
+    ]  # fmt: skip
+    body: dict[str, object] = {
+        "product": made.product,
+        "unit": made.unit,
+        "levels": list(DEMAND_LEVELS),
+        "days": days,
+        "basis": made.basis,
+        "reasons": list(made.reasons),
+    }
+    if made.model is not None:
+        body["model_version"] = made.model
+    return Message(
+        Stream.FORECAST, f"forecast/{made.product}", compact(body), made.at, retain=True, expiry_s=FORECAST_EXPIRY_S
+    )
+
+
 # --- answers to commands --------------------------------------------------------------------------------------------
 
 
@@ -372,6 +452,13 @@ class PlaceDescription:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelDescription:
+    model: str
+    version: str | None  # in use; None: it is refused, and the agent goes on without
+    shadow: str | None = None  # that runs beside it, to be compared
+
+
+@dataclass(frozen=True, slots=True)
 class NodeDescription:
     """What a node is and what it has; changes with the configuration and the programme, not with the readings."""
 
@@ -382,6 +469,7 @@ class NodeDescription:
     verbs: Sequence[str] = ()  # that it takes over MQTT
     signed: Sequence[str] = ()  # of these, the ones that must be signed
     keys: Sequence[str] = ()  # names of the keys that it knows
+    models: Sequence[ModelDescription] = ()
 
 
 def meta(at: Instant, described: NodeDescription) -> Message:
@@ -396,6 +484,7 @@ def meta(at: Instant, described: NodeDescription) -> Message:
         "verbs": list(described.verbs),
         "signed": list(described.signed),
         "keys": list(described.keys),
+        "models": [asdict(model) for model in described.models],
     }
     return Message(Stream.META, "meta", compact(body), at, retain=True)
 

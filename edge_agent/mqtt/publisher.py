@@ -29,6 +29,8 @@ PRIORITY = (
     Stream.ALARMLOG,
     Stream.META,
     Stream.RECORD,
+    Stream.SHELFLIFE,
+    Stream.FORECAST,
     Stream.TELEMETRY,
 )
 LIVE_S = 60.0  # what waits longer than this (or than its own expiry) is no longer told as the present
@@ -501,7 +503,7 @@ class Publisher:
     def _send_live(self, lane: _Lane, room: int, now: Instant) -> int:
         while room and lane.states:
             row, is_pending = lane.states.popleft()
-            if row.at.age_s(now) < self._window_s(row) or not isinstance(row.content, Sample):
+            if row.at.age_s(now) < self._window_s(row) or not _is_timed(row):
                 self._send_row(row, _Way.STATE, now, (row.seq,) if is_pending else ())
                 room -= 1
         while room and not lane.states and not lane.is_paused(now):
@@ -544,8 +546,7 @@ class Publisher:
         return bool(lane.live_rows)
 
     def _send_row(self, row: Queued, way: _Way, now: Instant, seqs: tuple[int, ...]) -> None:
-        is_timed = isinstance(row.content, Sample) or row.content.expiry_s is not None
-        left_s = self._window_s(row) - row.at.age_s(now) if is_timed else None
+        left_s = self._window_s(row) - row.at.age_s(now) if _is_timed(row) else None
         outgoing = messages.render(self._identity, row, expiry_s=left_s)
         self._hand_over(outgoing, _Flight(way, outgoing.topic, row.stream, seqs))
 
@@ -632,3 +633,8 @@ class Publisher:
         ):
             due.append(self._pace_ms)
         return max(0.001, (min(due) - now.mono_ms) / 1000)
+
+
+def _is_timed(row: Queued) -> bool:
+    """State with an end: past it, it is state no more."""
+    return isinstance(row.content, Sample) or row.content.expiry_s is not None

@@ -29,13 +29,13 @@ class Sealed:
     signature: bytes
 
 
-def encoded(body: bytes) -> bytes:
+def encoded(body: bytes, kind: str = TYPE) -> bytes:
     """The bytes that are signed: DSSE's PAE.
 
     >>> encoded(b"{}")
     b'DSSEv1 41 application/vnd.storeroom.command.v1+json 2 {}'
     """
-    return b"DSSEv1 %d %b %d %b" % (len(TYPE), TYPE.encode(), len(body), body)
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind.encode(), len(body), body)
 
 
 def sealed_in(body: Mapping[str, object]) -> Sealed | None:
@@ -67,13 +67,18 @@ def no_key(key: str, signed: bytes, signature: bytes) -> bool:
 
 
 def verifier(settings: CommandSettings) -> Verify:
-    """Checks signatures by the configured keys; the library is only loaded where there are any."""
-    if not settings.keys:
+    """Checks the signatures of commands."""
+    return verifier_by({key.name: public_bytes(key.public_key) or b"" for key in settings.keys})
+
+
+def verifier_by(public: Mapping[str, bytes]) -> Verify:
+    """Checks signatures by these keys; the library is only loaded where there are any."""
+    if not public:
         return no_key
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    keys = {key.name: Ed25519PublicKey.from_public_bytes(public_bytes(key.public_key) or b"") for key in settings.keys}
+    keys = {name: Ed25519PublicKey.from_public_bytes(key) for name, key in public.items()}
 
     def verify(key: str, signed: bytes, signature: bytes) -> bool:
         if key not in keys:

@@ -140,9 +140,9 @@ def test_a_verb_nobody_knows_is_unsupported_and_the_known_ones_are_named():
     assert answer.code is ResultCode.UNSUPPORTED
     known = (
         "tare, zero, count, calibrate, acknowledge, silence, shelve, unshelve, out-of-service, in-service, correct, "
-        "test-alarm, set, receive, waste, "
+        "test-alarm, set, receive, waste, move, outcome, "
     )
-    assert f"must be one of {known}identify, replay, reload, ping" in answer.message
+    assert f"must be one of {known}identify, replay, reload, model, ping" in answer.message
 
 
 def test_a_ping_with_a_cmd_id_is_answered_at_once():

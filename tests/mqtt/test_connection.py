@@ -20,7 +20,9 @@ from paho.mqtt.properties import Properties
 
 from edge_agent.domain.command import Command, CommandResult, ResultCode, Verb
 from edge_agent.domain.instant import Instant
+from edge_agent.domain.lot import Ending, Lot, Measure
 from edge_agent.domain.message import Outcome, Queued, Stream
+from edge_agent.domain.shelf_life import RemainingLife
 from edge_agent.mqtt import commands, messages
 from edge_agent.mqtt.connection import (
     HUNG_CONNECTING_S,
@@ -204,6 +206,26 @@ def test_the_will_is_told_after_its_delay_when_the_node_is_gone(mosquitto, ident
 
 
 @pytest.mark.mosquitto
+def test_of_a_lot_that_is_closed_the_broker_keeps_its_end_and_that_for_some_hours_only(mosquitto, identity, eventually):
+    broker = mosquitto()
+    lot = Lot("l2411", "4006381333931", now(), Measure.UNITS, 10, 10)
+    life = RemainingLife("l2411", now(), (0.5, 1.0, 2.0, 3.0, 4.0), (0.1, 0.2, 0.3), "physics", 0.5)
+    gone = replace(lot, left=0.0, drawn=10, closed=now(), ending=Ending.SOLD_OUT)
+    with connected(identity, settings_for(broker)) as connection:
+        eventually(lambda: connection.is_up, what="the connection")
+        for seq, message in enumerate((messages.shelflife(lot, life), messages.lot_closed(gone, now())), 1):
+            row = Queued(Stream.SHELFLIFE, seq, message)
+            outgoing = messages.render(identity, row, expiry_s=message.expiry_s)
+            assert answered(connection, outgoing, eventually) is None
+        with client_of(broker.port) as (_, heard):
+            eventually(lambda: bodies(heard, "shelflife/l2411"), what="the retained end")
+    (body,) = bodies(heard, "shelflife/l2411")
+    assert (body["state"], body["ending"], "remaining_d" in body) == ("closed", "sold-out", False)
+    (properties,) = (found[3] for found in heard if found[0].endswith("shelflife/l2411"))
+    assert 0 < properties.MessageExpiryInterval <= 10_800
+
+
+@pytest.mark.mosquitto
 def test_retained_state_and_expiry_reach_a_subscriber_that_comes_later(mosquitto, identity, eventually):
     broker = mosquitto()
     with connected(identity, settings_for(broker)) as connection:
@@ -364,6 +386,29 @@ def test_no_sender_fills_the_memory_with_what_waits_for_the_cycle(mosquitto, ide
             what="the last command",
         )
         assert [len(each.payload) for each in found[:-1]] == comes
+
+
+@pytest.mark.mosquitto
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_a_model_comes_as_a_whole_and_many_at_once_do_not_fill_the_memory(mosquitto, identity, eventually, version):
+    broker, model = mosquitto(), b"m" * (commands.MAX_MODEL_BYTES - 1000)
+    with (
+        client_of(broker.port) as (client, _),
+        connected(identity, settings_for(broker, version=version)) as connection,
+    ):
+        eventually(lambda: connection.command_path == "ok", what="the command path")
+        for _ in range(20):
+            client.publish(f"{BASE}/cmd/model", model, 1)
+        client.publish(f"{BASE}/cmd/tare", b"last", 1)
+        found = []
+        # Taken once, when all is there: a cycle that is late.
+        eventually(lambda: connection.unheard >= 12, what="models that nobody can take")
+        eventually(
+            lambda: found.extend(connection.received()) or any(each.payload == b"last" for each in found),
+            what="the last command",
+        )
+        assert [each.payload == model for each in found[:-1]] == [True] * 8
+        assert connection.unheard == 12
 
 
 @pytest.mark.mosquitto

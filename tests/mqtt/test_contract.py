@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from datetime import date
 from importlib import resources
 from itertools import count
 from pathlib import Path
@@ -14,11 +15,14 @@ from referencing import Registry, Resource
 
 from edge_agent.domain.alarm import Alarm, AlarmState, AlarmTransition, Change, Priority
 from edge_agent.domain.command import Command, CommandResult, ResultCode, Verb
+from edge_agent.domain.forecast import Forecast, ForecastDay
 from edge_agent.domain.instant import ClockState, Instant
+from edge_agent.domain.lot import Ending, Lot, LotPart, Measure, Origin, Stay
 from edge_agent.domain.message import Queued, Stream
 from edge_agent.domain.quantity import QUANTITIES
 from edge_agent.domain.reading import Channel, Quality, Reading, Sample
 from edge_agent.domain.record import RecordKind, RecordLine
+from edge_agent.domain.shelf_life import RemainingLife
 from edge_agent.domain.stock import Balance, EventKind, StockEvent, StockState
 from edge_agent.mqtt import messages
 from edge_agent.mqtt.messages import Identity
@@ -74,7 +78,10 @@ def stocks():
     yield StockState("s1", AT, Quality.GOOD, 10.0, 0.0, Balance(10.0, 3), True, "871")
     yield StockState("s1", AT, Quality.BAD, None, 5.5, Balance(None), False, None, "saturated")
     yield StockState(
-        "s1", AT, Quality.GOOD, 10.0, 0.0, Balance(10.0, None, 0.5, 0.7), True, noise_g=0.2, drift_tracked_g=-3.0
+        *("s1", AT, Quality.GOOD, 10.0, 0.0, Balance(10.0, None, 0.5, 0.7), True),
+        noise_g=0.2,
+        drift_tracked_g=-3.0,
+        lots=(LotPart("l1", 2.5, None), LotPart("l2", None, 7.5)),
     )
 
 
@@ -84,8 +91,32 @@ def events():
         yield StockEvent("s1", kind, AT, Balance(None), Balance(2.0))
         before, after = Balance(1.0, 1, 0.5, 0.999), Balance(2.0, 2, 0.6, 0.4)
         yield StockEvent(
-            "s1", kind, AT, before, after, drift_tracked_g=-2.5, evidence="why", counterpart="s2", moved_units=1
+            *("s1", kind, AT, before, after),
+            lots=(LotPart("l1", -2.0, -8.5), LotPart("l2", None, -1.0)),
+            drift_tracked_g=-2.5,
+            evidence="why",
+            counterpart="s2",
+            moved_units=1,
         )
+
+
+def lot_messages():
+    bare = Lot("l1", "871", AT, Measure.GRAMS, 5.0, 5.0, origin=Origin.FOUND)
+    told = {"code": "L1", "supplier": "farm-a", "stays": (Stay("cold-room", AT),), "shelf": "s1", "unit_g": 2.0}
+    days = {"packed": "2026-11-20", "best_before": "2026-11-30", "use_by": "2026-12-01"}
+    full = Lot("l2", "871", AT, Measure.UNITS, 5.0, 3.5, **told, **days, marked_down=AT)
+    quantiles, p = (0.0, 1.0, 2.5, 3.0, 4.0), (0.1, 0.2, 1.0)
+    yield messages.shelflife(bare, RemainingLife("l1", AT, quantiles, p, "physics", 1.25, ("no-model",)))
+    yield messages.shelflife(full, RemainingLife("l2", AT, quantiles, p, "model", 0.5, model="3", product_c=4.5))
+    for ending in Ending:
+        yield messages.lot_closed(replace(full, closed=AT, ending=ending, cause="spoiled"), AT)
+
+
+def forecasts():
+    quantiles = tuple(float(number) for number in range(11))
+    days = (ForecastDay(date(2026, 11, 24), quantiles), ForecastDay(date(2026, 11, 25), (0.0,) * 11, is_open=False))
+    yield Forecast("8711000123", AT, days, "units", "model", ("cold-start",), "1")
+    yield Forecast("8711000123", AT, days[:1], "g", "ses")
 
 
 def record_lines():
@@ -133,6 +164,8 @@ def every_message():
         (*_, full) = alarms()
         made = AlarmTransition(AlarmState.ACKNOWLEDGED, full, "mqtt:desk", change, "cleaning")
         yield "alarmlog", messages.alarmlog(made)
+    yield from (("shelflife", message) for message in lot_messages())
+    yield from (("forecast", messages.forecast(made)) for made in forecasts())
     yield from (("record", sealed_line(line)) for line in record_lines())
     yield from (("rsp", messages.response(result)) for result in results())
     yield from (("health", messages.health(AT, health, expiry_s=180)) for health in healths())
@@ -176,7 +209,7 @@ def test_every_kind_of_backlog_holds_to_its_schema(clock):
         if name not in ("health", "status"):
             content = type(content)(**{f: getattr(content, f) for f in content.__slots__} | {"at": at})
             by_stream.setdefault(name, []).append(content)
-    assert len(by_stream) == 8
+    assert len(by_stream) == 10
     for name, contents in by_stream.items():
         numbers = count(1)
         rows = [Queued(Stream(name), next(numbers), content) for content in contents]
@@ -337,7 +370,7 @@ WORDS = (Path(__file__).parents[2] / "docs" / "mqtt.md").read_text("utf-8")
 def test_the_examples_in_the_document_hold_to_their_schemas():
     (block,) = re.findall(r"## Examples\n\n```json\n(.*?)```", WORDS, re.DOTALL)
     found = re.findall(r"// (\S+)\n({.*?})(?=\n//|\n*$)", block, re.DOTALL)
-    assert len(found) == 5
+    assert len(found) == 7
     for topic, payload in found:
         validate(topic.split("/")[0], payload)
     (commands,) = re.findall(r"## Commands\n.*?```json\n(.*?)```", WORDS, re.DOTALL)

@@ -98,7 +98,7 @@ GOLDEN = {
         "meta",
         f'"boot":"boot-1","version":"0.1","schemas":"{messages.schema_hash()}",'
         '"points":[{"point":"cold-room","driver":"sht3x","interval_s":60,"live_s":180,"units":{"temperature_c":"Cel"}}],'
-        '"shelves":[{"shelf":"shelf-3","product":null,"capacity_g":50000}],"places":[],"verbs":["tare"],"signed":["tare"],"keys":["desk"]',
+        '"shelves":[{"shelf":"shelf-3","product":null,"capacity_g":50000}],"places":[],"verbs":["tare"],"signed":["tare"],"keys":["desk"],"models":[]',
     ),
     "status": (
         messages.birth(AT, messages.Link(3, "5", True, ("a note",))),

@@ -406,6 +406,25 @@ def test_a_sample_past_its_expiry_is_not_told_again_as_the_present(world):
     assert world.topics() == []
 
 
+def test_an_estimate_is_told_again_with_what_is_left_of_its_time_and_past_it_never(world):
+    sent = []
+    take = world.broker.take
+    world.broker.take = lambda outgoing: (sent.append(outgoing), take(outgoing))[1]
+    world.message(Stream.SHELFLIFE, "shelflife/a", retain=True, expiry_s=10_800)
+    world.message(Stream.STOCK, "stock/shelf-1", retain=True)
+    world.run()
+    for passed_s, told, left_s in ((3600, ["stock/shelf-1", "shelflife/a"], 7200), (7300, ["stock/shelf-1"], None)):
+        world.run(passed_s)
+        world.broker.go_away()
+        world.broker.forget()
+        world.broker.come_back()
+        world.broker.delivered.clear()
+        sent.clear()
+        world.run(1)
+        assert world.topics() == told
+        assert [found.expiry_s for found in sent if "shelflife" in found.topic][:1] == ([left_s] if left_s else [])
+
+
 def test_an_outbox_that_fails_loses_no_acknowledgement(world):
     for _ in range(10):
         world.event()
