@@ -2,10 +2,12 @@
 
 from edge_agent.decide.cycle import decide
 from edge_agent.decide.memory import Memory
+from edge_agent.decide.models import ChangeModel
 from edge_agent.decide.nouns import Calibrated, Decision, Gathered, Identify, Plan, Reload, Request, Resend, SensorPlan
 
 __all__ = [
     "Calibrated",
+    "ChangeModel",
     "Decision",
     "Gathered",
     "Identify",

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from edge_agent.alerts import life
 from edge_agent.alerts.alarm_settings import AlarmSettings
@@ -115,6 +114,8 @@ def _no_such(name: str, memory: Memory) -> str:
     if name in memory.conditions:
         return "it is normal, and never was anything else"
     standing = [alarm.name for alarm in memory.alarms.values() if alarm.state is not AlarmState.NORMAL]
+    from difflib import get_close_matches  # here: a right name needs no search
+
     close = get_close_matches(name, [*memory.alarms, *memory.conditions], 1)
     meant = f" (did you mean {close[0]}?)" if close else ""
     now = f"now stand {', '.join(sorted(standing))}" if standing else "none stands now"

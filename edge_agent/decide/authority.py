@@ -11,8 +11,8 @@ from edge_agent.domain.settings import SettingFault, identifier, one_of, require
 
 EVERY = "all"  # in place of a list of verbs
 # A wrong weight becomes the stock, a wrong limit the law of the room, a reload takes another configuration, and an
-# alarm out of service is silent without end:
-DANGEROUS = (Verb.TARE, Verb.ZERO, Verb.CALIBRATE, Verb.SET, Verb.RELOAD, Verb.OUT_OF_SERVICE)
+# alarm out of service is silent without end, another model changes every forecast:
+DANGEROUS = (Verb.TARE, Verb.ZERO, Verb.CALIBRATE, Verb.SET, Verb.RELOAD, Verb.OUT_OF_SERVICE, Verb.MODEL)
 KEY_BYTES = 32  # Ed25519: RFC 8032, section 5.1.5
 _VERBS = (EVERY, *(verb.value for verb in Verb))
 _OVER_MQTT = "mqtt"

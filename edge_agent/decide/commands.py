@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from edge_agent.alerts.life import NotPossible
-from edge_agent.decide import alarm_commands, calibrate, goods, set_limits, shelves, trials
+from edge_agent.decide import alarm_commands, calibrate, goods, lots, models, set_limits, shelves, trials
 from edge_agent.decide.alarms import with_acts
 from edge_agent.decide.authority import refusal
 from edge_agent.decide.goods import MAX_UNITS
@@ -165,6 +165,36 @@ def _goods(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
     return Obeyed(memory, CommandResult(command, ResultCode.DONE, at, told.message, told.detail), records=(told.line,))
 
 
+def _receive(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
+    told = _goods(memory, plan, command, at)
+    (line,) = told.records
+    try:
+        memory, lot = lots.received(memory, plan, line.body, line.place, at)
+    except NotPossible as error:
+        raise Refused(ResultCode.INVALID, str(error)) from error
+    return _with_lots(told, memory, {"lot_id": lot.id})
+
+
+def _waste(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
+    told = _goods(memory, plan, command, at)
+    memory, touched = lots.wasted(memory, plan, told.records[0].body, at)
+    return _with_lots(told, memory, {"lot_ids": [lot.id for lot in touched]} if touched else {})
+
+
+def _with_lots(told: Obeyed, memory: Memory, more: Mapping[str, object]) -> Obeyed:
+    if told.result is None:
+        return told
+    return replace(told, memory=memory, result=replace(told.result, detail={**told.result.detail, **more}))
+
+
+def _lots(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
+    try:
+        done = lots.carry_out(memory, plan, command, at)
+    except NotPossible as error:
+        raise Refused(ResultCode.INVALID, str(error)) from error
+    return Obeyed(done.memory, CommandResult(command, ResultCode.DONE, at, done.message, done.detail))
+
+
 def _identify(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
     seconds = 15.0
     if "seconds" in command.arguments:
@@ -190,6 +220,13 @@ def _reload(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed
     return Obeyed(memory, request=Reload(command))
 
 
+def _model(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
+    try:
+        return Obeyed(memory, request=models.read(command))
+    except ValueError as error:
+        raise Refused(ResultCode.INVALID, str(error)) from error
+
+
 _VERBS: Mapping[str, Callable[[Memory, Plan, Command, Instant], Obeyed]] = {
     Verb.TARE: _tare,
     Verb.ZERO: _zero,
@@ -198,10 +235,13 @@ _VERBS: Mapping[str, Callable[[Memory, Plan, Command, Instant], Obeyed]] = {
     **dict.fromkeys(alarm_commands.VERBS, _alarms),
     Verb.TEST_ALARM: _test_alarm,
     Verb.SET: _set,
-    **dict.fromkeys(goods.VERBS, _goods),
+    Verb.RECEIVE: _receive,
+    Verb.WASTE: _waste,
+    **dict.fromkeys(lots.VERBS, _lots),
     Verb.IDENTIFY: _identify,
     Verb.REPLAY: _replay,
     Verb.RELOAD: _reload,
+    Verb.MODEL: _model,
 }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from edge_agent.alerts import annunciate, flood, sensor_fault, trial
 from edge_agent.alerts.condition import Condition
 from edge_agent.alerts.sensor_fault import SensorHealth
-from edge_agent.decide import alarms, places, presses, set_limits, shelves
+from edge_agent.decide import alarms, lives, lots, places, presses, set_limits, shelves
 from edge_agent.decide.commands import Obeyed, obey
 from edge_agent.decide.memory import Memory, Reported
 from edge_agent.decide.nouns import Decision, Gathered, Plan, SensorPlan
@@ -14,10 +14,12 @@ from edge_agent.domain.instant import Instant
 from edge_agent.domain.reading import Sample
 from edge_agent.domain.record import RecordLine
 from edge_agent.domain.stock import StockEvent, StockState
+from edge_agent.lots.register import parts_on
 
 
 def decide(memory: Memory, plan: Plan, gathered: Gathered) -> Decision:
     """What this cycle changes, keeps and tells. The same input always gives the same decision."""
+    began = memory
     draft = _Draft.of(memory)
     for sample in gathered.samples:
         health = draft.sensors.get(sample.point) or SensorHealth(since=sample.at)
@@ -33,8 +35,9 @@ def decide(memory: Memory, plan: Plan, gathered: Gathered) -> Decision:
         _report(draft, plan.sensors[sensor_of[sample.point]], sample)
 
     memory = replace(weighed.memory, reported=draft.reported, places=watched.places, learnt=watched.learnt)
+    memory, weighed_events = lots.of_events(memory, plan, weighed.events)
     memory, answers = _obey_all(memory, plan, gathered)
-    asked = [answer.event for answer in answers if answer.event is not None]
+    memory, asked = lots.of_events(memory, plan, [answer.event for answer in answers if answer.event is not None])
     memory = shelves.anew(memory, plan, {event.shelf for event in asked}, gathered.at)
     memory, pressed = presses.obey(memory, plan.alarms, gathered.presses)
     acts = [*(transition for answer in answers for transition in answer.transitions), *pressed]
@@ -43,7 +46,9 @@ def decide(memory: Memory, plan: Plan, gathered: Gathered) -> Decision:
     conditions += filter(None, [trial.condition(memory.trial, memory.alarms, gathered.at)])
     followed = alarms.follow(memory, plan.alarms, conditions, gathered.at)
     memory, transitions = followed.memory, [*acts, *followed.transitions]
-    events = [*weighed.events, *asked]
+    events = [*weighed_events, *asked]
+    memory = lives.follow(memory, plan)
+    memory, lived = (memory, []) if gathered.lives is None else lives.taken(memory, gathered.lives, gathered.at)
     memory, stocks = _stocks(memory, plan, gathered.at, events)
     return Decision(
         memory=memory,
@@ -55,6 +60,8 @@ def decide(memory: Memory, plan: Plan, gathered: Gathered) -> Decision:
         requests=[answer.request for answer in answers if answer.request is not None],
         annunciation=annunciate.annunciation(flood.hushed(trial.aside(memory.alarms), gathered.at), gathered.at),
         records=[*watched.records, *_told_by_people(answers), *alarms.record_lines(transitions)],
+        lives=lived,
+        closed=lives.closed_now(began, memory),
     )
 
 
@@ -117,7 +124,7 @@ def _stocks(
     for shelf in plan.shelves:
         if shelf.name not in memory.presents:
             continue
-        stock = shelves.stock_of(shelf, memory, now)
+        stock = replace(shelves.stock_of(shelf, memory, now), lots=parts_on(memory.register, shelf.name))
         if shelf.name in moved or _is_news(memory.stocks.get(shelf.name), stock, shelf.stable_g):
             told[shelf.name] = stock
     return (replace(memory, stocks={**memory.stocks, **told}) if told else memory), list(told.values())
@@ -132,5 +139,7 @@ def _is_news(last: StockState | None, stock: StockState, stable_g: float) -> boo
     if not stock.is_stable or stock.gross_g is None:
         return False
     if not last.is_stable or last.gross_g is None or last.balance.units != stock.balance.units:
+        return True
+    if last.lots != stock.lots:
         return True
     return abs(stock.gross_g - last.gross_g) > stable_g

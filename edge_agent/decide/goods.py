@@ -14,6 +14,7 @@ from edge_agent.decide.nouns import Plan
 from edge_agent.decide.wording import short, who
 from edge_agent.domain.command import Command, Verb
 from edge_agent.domain.instant import Instant
+from edge_agent.domain.lot import PACKAGINGS
 from edge_agent.domain.record import RecordKind, RecordLine
 
 REASONS = ("expired", "spoiled", "damaged", "temperature", "recalled", "other")
@@ -22,6 +23,7 @@ MAX_UNITS = 1_000_000
 COLDEST_C, WARMEST_C = -60.0, 60.0
 MAX_CHARS = 200
 _NAME_CHARS = 64
+_CHOICES = {"reason": REASONS, "packaging": PACKAGINGS}
 _LOT = re.compile(r"[!\"%&'()*+,\-./0-9:;<=>?A-Z_a-z]{1,20}")  # GS1 General Specifications, AI (10), table 7.11-1
 _DELIVERY = (
     "product",
@@ -31,8 +33,10 @@ _DELIVERY = (
     "units",
     "invoiced_g",
     "rejected_g",
+    "packed",
     "use_by",
     "best_before",
+    "packaging",
     "temperature_c",
     "shelf",
     "place",
@@ -63,7 +67,7 @@ def carry_out(plan: Plan, command: Command, at: Instant) -> Told:
         _require(body, ("reason",), command.verb)
     if not body.keys() & {"grams", "units"}:
         raise NotPossible("how much is missing: give grams, units or both")
-    place = _place(plan, body)
+    place = place_of(plan, body)
     body = {**body, "who": by, "source": command.cmd_id}
     kind = RecordKind.DELIVERY if is_delivery else RecordKind.WASTE
     detail = {key: value for key, value in body.items() if key != "source"}
@@ -75,14 +79,14 @@ def _body(plan: Plan, command: Command, keys: tuple[str, ...]) -> dict[str, obje
     odd = [key for key in given if key not in keys]
     if odd:
         raise NotPossible(f"{short(odd[0])} is none of {', '.join(keys)}")
-    body = {key: _checked(plan, key, given[key]) for key in keys if key in given}
+    body = {key: checked(plan, key, given[key]) for key in keys if key in given}
     of_shelf = next((shelf.product for shelf in plan.shelves if shelf.name == body.get("shelf")), None)
     if of_shelf is not None:
         body.setdefault("product", of_shelf)
     return body
 
 
-def _checked(plan: Plan, key: str, value: object) -> object:
+def checked(plan: Plan, key: str, value: object) -> object:
     match key:
         case "product":
             return _one_of(key, value, tuple(plan.products), "the gtin of a [[product]]")
@@ -90,11 +94,11 @@ def _checked(plan: Plan, key: str, value: object) -> object:
             return _one_of(key, value, tuple(shelf.name for shelf in plan.shelves), "a [[shelf]]")
         case "place":
             return _one_of(key, value, tuple(place.name for place in plan.places), "a [[place]]")
-        case "reason":
-            return _one_of(key, value, REASONS, "a reason")
+        case "reason" | "packaging":
+            return _one_of(key, value, _CHOICES[key], f"a {key}")
         case "lot":
             return _lot(value)
-        case "use_by" | "best_before":
+        case "use_by" | "best_before" | "packed":
             return _day(key, value)
         case "grams" | "invoiced_g" | "rejected_g":
             return _number(key, value, 0.0, MAX_G, "g")
@@ -150,7 +154,7 @@ def _require(body: Mapping[str, object], keys: tuple[str, ...], verb: str) -> No
         raise NotPossible(f"{missing[0]} is missing: {verb} needs {', '.join(keys)} and grams or units")
 
 
-def _place(plan: Plan, body: Mapping[str, object]) -> str:
+def place_of(plan: Plan, body: Mapping[str, object]) -> str:
     """As told, or that of the shelf's load cells; "" when nobody knows."""
     if "place" in body:
         return str(body["place"])

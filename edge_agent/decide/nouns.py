@@ -8,15 +8,19 @@ from edge_agent.alerts.condition import Condition
 from edge_agent.alerts.settings import FoodSettings, PlaceSettings
 from edge_agent.decide.authority import CommandSettings
 from edge_agent.decide.memory import Memory
+from edge_agent.decide.models import ChangeModel
 from edge_agent.domain.alarm import AlarmTransition
 from edge_agent.domain.annunciation import Annunciation, Press
 from edge_agent.domain.command import Command, CommandResult
 from edge_agent.domain.instant import Instant
+from edge_agent.domain.lot import Lot
 from edge_agent.domain.message import Stream
 from edge_agent.domain.product import Product
 from edge_agent.domain.reading import Sample
 from edge_agent.domain.record import RecordKind, RecordLine
+from edge_agent.domain.shelf_life import RemainingLife
 from edge_agent.domain.stock import StockEvent, StockState
+from edge_agent.lots.keeping import Lives
 from edge_agent.weighing.calibration import Calibration
 from edge_agent.weighing.settings import ShelfSettings
 
@@ -55,6 +59,7 @@ class Gathered:
     commands: Sequence[Command] = ()  # in order of arrival
     conditions: Sequence[Condition] = ()  # facts about the agent itself: disk, broker, clock
     presses: Sequence[Press] = ()  # of the panel's button, in order
+    lives: Lives | None = None  # of the lots, where a thought about them has come out
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,8 @@ class Calibrated:
     temperature_c: float | None = None  # beside the cells
 
 
-Request = Identify | Reload | Resend | Calibrated  # what only the world can do; the service answers these commands
+# What only the world can do; the service answers these commands.
+Request = Identify | Reload | Resend | Calibrated | ChangeModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,8 @@ class Decision:
     requests: Sequence[Request]
     records: Sequence[RecordLine] = ()  # for the inspector
     annunciation: Annunciation = Annunciation()  # noqa: RUF009 (frozen)
+    lives: Sequence[tuple[Lot, RemainingLife]] = ()  # to be told
+    closed: Sequence[Lot] = ()  # lots that came to their end
 
     @property
     def is_critical(self) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import cast
 
@@ -140,7 +139,7 @@ def _asked(command: Command) -> dict[str, float]:
     asked = {key: value for key, value in command.arguments.items() if key not in _BESIDE}
     for key, value in asked.items():
         if key not in SETTABLE:
-            close = get_close_matches(key, SETTABLE, 1)
+            close = _nearest(key)
             meant = f": did you mean {close[0]}?" if close else ""
             raise NotPossible(f"{short(key)} cannot be set{meant} Can be: {', '.join(SETTABLE)}")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -148,6 +147,12 @@ def _asked(command: Command) -> dict[str, float]:
     if not asked and DEFAULT not in command.arguments:
         raise NotPossible(f"nothing to set: give one of {', '.join(SETTABLE)}, or default")
     return {key: float(cast(float, value)) for key, value in asked.items()}
+
+
+def _nearest(key: str) -> list[str]:
+    from difflib import get_close_matches  # here: a right name needs no search
+
+    return get_close_matches(key, SETTABLE, 1)
 
 
 def _number(value: float | None) -> str:

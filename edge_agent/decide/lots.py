@@ -1,0 +1,247 @@
+"""The lots of a cycle: what scales saw and what people told, each booked to the lot it was. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from edge_agent.alerts.life import NotPossible
+from edge_agent.decide import goods
+from edge_agent.decide.goods import REASONS
+from edge_agent.decide.memory import Memory
+from edge_agent.decide.nouns import Plan
+from edge_agent.decide.wording import short, who
+from edge_agent.domain.command import Command, Verb
+from edge_agent.domain.instant import Instant
+from edge_agent.domain.lot import Ending, Lot, Measure, Stay
+from edge_agent.domain.product import Product
+from edge_agent.domain.stock import StockEvent
+from edge_agent.lots import register as lots
+from edge_agent.lots.keeping import Keeping, Told
+from edge_agent.lots.register import Register
+
+SOLD_FRESH, MARKED_DOWN, WASTED = "sold-fresh", "marked-down", "wasted"
+OUTCOMES = (SOLD_FRESH, MARKED_DOWN, WASTED)
+VERBS = (Verb.MOVE, Verb.OUTCOME)
+SPOILED = "spoiled"  # why a lot is marked down, where nobody says otherwise: the spoilage room's word for its age
+MOST_WAITING = 256  # outcomes that wait to be learnt from
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command did to the lots, and the answer."""
+
+    memory: Memory
+    message: str
+    detail: Mapping[str, object]
+
+
+def of_events(memory: Memory, plan: Plan, events: Sequence[StockEvent]) -> tuple[Memory, list[StockEvent]]:
+    """The events, each with what it did to which lot."""
+    register, told = memory.register, []
+    for event in events:
+        product = plan.products.get(event.product or "")
+        if product is None or not _is_followed(register, product):
+            register = _without_book(register, event.shelf)
+            told.append(event)
+            continue
+        from edge_agent.lots.events import booked  # here: a node that follows no lot stays small
+
+        done = booked(register, event, product, place_of(plan, event.shelf))
+        register = done.register
+        told.append(replace(event, lots=done.parts) if done.parts else event)
+    if register is memory.register:
+        return memory, told
+    return _with_sold_out(replace(memory, register=register), memory.register), told
+
+
+def _is_followed(register: Register, product: Product) -> bool:
+    """Who tells no delivery and names no kind of goods keeps no lots: then a scale's word makes none."""
+    return product.keeps_like is not None or any(lot.product == product.gtin for lot in register.lots.values())
+
+
+def _without_book(register: Register, shelf: str) -> Register:
+    if shelf not in register.books:
+        return register
+    return replace(register, books={name: book for name, book in register.books.items() if name != shelf})
+
+
+def place_of(plan: Plan, shelf: str | None) -> str:
+    return goods.place_of(plan, {"shelf": shelf} if shelf is not None else {})
+
+
+def _with_sold_out(memory: Memory, before: Register) -> Memory:
+    """A lot that was sold to the last kept at least so long."""
+    for name, lot in memory.register.lots.items():
+        if lot.ending is Ending.SOLD_OUT and name in before.lots and before.lots[name].is_open:
+            memory = _learnt_later(memory, lot, "sold")
+    return memory
+
+
+# --- what people tell -------------------------------------------------------------------------------------------------
+
+
+def received(memory: Memory, plan: Plan, body: Mapping[str, object], place: str, at: Instant) -> tuple[Memory, Lot]:
+    """A delivery becomes a lot; ``body`` as ``goods`` has checked it. One of nothing is none that is left."""
+    product = plan.products[str(body["product"])]
+    amount, measure, unit_g = _amount(body, product)
+    shelf = body.get("shelf")
+    temperature_c = body.get("temperature_c")
+    lot = Lot(
+        id=lots.topic_id(str(body["lot"]), memory.register.lots),
+        product=product.gtin,
+        received=at,
+        measure=measure,
+        amount=amount,
+        left=amount,
+        unit_g=unit_g,
+        code=str(body["lot"]),
+        supplier=str(body["supplier"]),
+        stays=(Stay(place, at),),
+        shelf=None if shelf is None else str(shelf),
+        packaging=_text(body, "packaging"),
+        packed=_text(body, "packed"),
+        best_before=_text(body, "best_before"),
+        use_by=_text(body, "use_by"),
+        temperature_c=temperature_c if isinstance(temperature_c, float) else None,
+    )
+    register = lots.received(memory.register, lots.closed_if_empty(lot, at))
+    return replace(memory, register=register), register.lots[lot.id]
+
+
+def _text(body: Mapping[str, object], key: str) -> str | None:
+    return str(body[key]) if key in body else None
+
+
+def _amount(body: Mapping[str, object], product: Product) -> tuple[float, Measure, float | None]:
+    """Less what was sent back."""
+    units, grams = body.get("units"), body.get("grams")
+    rejected_g = body.get("rejected_g")
+    back_g = rejected_g if isinstance(rejected_g, float) else 0.0
+    if isinstance(units, int) and not product.is_catch_weight:
+        known = isinstance(grams, float) and grams > 0 and units > 0
+        unit_g = grams / units if known and isinstance(grams, float) else product.piece_g
+        return max(0.0, units - (back_g / unit_g if unit_g else 0.0)), Measure.UNITS, unit_g
+    if isinstance(grams, float):
+        return max(0.0, grams - back_g), Measure.GRAMS, product.piece_g
+    piece_g = product.piece_g
+    if isinstance(units, int) and piece_g is not None:
+        return max(0.0, units * piece_g - back_g), Measure.GRAMS, piece_g
+    raise NotPossible(f"grams is missing: {product.name} is sold by weight")
+
+
+def wasted(memory: Memory, plan: Plan, body: Mapping[str, object], at: Instant) -> tuple[Memory, list[Lot]]:
+    """Thrown away: of the lot that is named, else of those there, first expired first."""
+    found = _meant(memory.register, body)
+    rest = 1.0
+    touched = []
+    for lot in found:
+        want = _of_measure(lot, body)
+        if want is None or want <= 0 or rest <= lots.LEAST:
+            continue
+        there = lot.left + (lot.drawn if len(found) == 1 else 0.0)  # what left the shelf before it was told
+        amount = min(want * rest, there)
+        rest -= amount / want
+        register = lots.wasted(memory.register, lot, amount, at, str(body["reason"]))
+        memory = replace(memory, register=register)
+        memory = _learnt_later(memory, register.lots[lot.id], "wasted", str(body["reason"]))
+        touched.append(register.lots[lot.id])
+    return memory, touched
+
+
+def _meant(register: Register, body: Mapping[str, object]) -> list[Lot]:
+    known = list(register.lots.values()) if "lot" in body else register.open_lots()
+    found = [lot for lot in known if body.get("product") in (None, lot.product)]
+    if "lot" in body:
+        named = [lot for lot in found if body["lot"] in (lot.code, lot.id)]
+        return sorted((lot for lot in named if lot.is_open), key=lots.fefo) or named[-1:]
+    if "shelf" in body:
+        return [lot for lot in found if lot.on(str(body["shelf"])) > 0 or lot.shelf == body["shelf"]]
+    if "place" in body:
+        return [lot for lot in found if lot.place == body["place"]]
+    return found
+
+
+def _of_measure(lot: Lot, body: Mapping[str, object]) -> float | None:
+    """What was told, in the lot's own measure; None where it cannot be said."""
+    units, grams = body.get("units"), body.get("grams")
+    if lot.measure is Measure.UNITS:
+        if isinstance(units, int):
+            return float(units)
+        return grams / lot.unit_g if isinstance(grams, float) and lot.unit_g else None
+    if isinstance(grams, float):
+        return grams
+    return units * lot.unit_g if isinstance(units, int) and lot.unit_g else None
+
+
+def carry_out(memory: Memory, plan: Plan, command: Command, at: Instant) -> Done:
+    """`move` and `outcome`. Raises NotPossible."""
+    return _DOES[Verb(command.verb)](memory, plan, command, at)
+
+
+def _move(memory: Memory, plan: Plan, command: Command, at: Instant) -> Done:
+    body = _body(command, ("lot", "product", "shelf", "place"))
+    lot = _one(memory.register, body)
+    if not body.keys() & {"shelf", "place"}:
+        raise NotPossible("where to is missing: give shelf or place")
+    shelf = goods.checked(plan, "shelf", body["shelf"]) if "shelf" in body else None
+    place = goods.checked(plan, "place", body["place"]) if "place" in body else place_of(plan, str(shelf))
+    register = lots.moved(memory.register, lot, str(place), None if shelf is None else str(shelf), at)
+    where = shelf or place
+    detail = {"lot": lot.id, "place": place or None, "shelf": shelf, "who": who(command)}
+    return Done(replace(memory, register=register), f"lot {lot.id} lies in {where}", detail)
+
+
+def _outcome(memory: Memory, plan: Plan, command: Command, at: Instant) -> Done:
+    body = _body(command, ("lot", "product", "outcome", "reason"))
+    lot = _one(memory.register, body)
+    outcome = body.get("outcome")
+    if outcome not in OUTCOMES:
+        raise NotPossible(f"outcome = {short(outcome)}: must be one of {', '.join(OUTCOMES)}")
+    if outcome == WASTED and "reason" not in body:
+        raise NotPossible(f"reason is missing: must be one of {', '.join(REASONS)}")
+    reason = str(goods.checked(plan, "reason", body["reason"])) if "reason" in body else SPOILED
+    match outcome:
+        case "sold-fresh":
+            register, kind = lots.ended(memory.register, lot, Ending.SOLD_FRESH, at), "sold"
+        case "marked-down":
+            register, kind = lots.marked_down(memory.register, lot, at), "marked-down"
+        case _:
+            register, kind = lots.ended(memory.register, lot, Ending.WASTED, at, reason), "wasted"
+    memory = _learnt_later(replace(memory, register=register), lot, kind, reason if kind != "sold" else "")
+    detail = {"lot": lot.id, "outcome": outcome, "reason": body.get("reason"), "who": who(command)}
+    return Done(memory, f"lot {lot.id}: {outcome}", detail)
+
+
+_DOES: Mapping[Verb, Callable[[Memory, Plan, Command, Instant], Done]] = {Verb.MOVE: _move, Verb.OUTCOME: _outcome}
+
+
+def _body(command: Command, keys: tuple[str, ...]) -> dict[str, object]:
+    given = {key: value for key, value in command.arguments.items() if key != "who" and value is not None}
+    odd = [key for key in given if key not in keys]
+    if odd:
+        raise NotPossible(f"{short(odd[0])} is none of {', '.join(keys)}")
+    if "lot" not in given:
+        raise NotPossible(f"lot is missing: {command.verb} needs it, as printed or as edge-agent lots shows it")
+    return given
+
+
+def _one(register: Register, body: Mapping[str, object]) -> Lot:
+    """By its topic's id, or by its code where that means one."""
+    name = body["lot"]
+    if isinstance(name, str) and name in register.lots and register.lots[name].is_open:
+        return register.lots[name]
+    found = [lot for lot in register.open_lots() if lot.code == name and body.get("product") in (None, lot.product)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise NotPossible(f"lot = {short(name)}: several have this code: {', '.join(lot.id for lot in found)}")
+    known = ", ".join(lot.id for lot in register.open_lots()[:12]) or "there is none"
+    raise NotPossible(f"lot = {short(name)}: must be an open lot: {known}")
+
+
+def _learnt_later(memory: Memory, lot: Lot, kind: str, reason: str = "") -> Memory:
+    """Who supplied a lot nobody knows teaches nothing; nor does one whose life was never reckoned."""
+    life = memory.keepings.get(lot.id, Keeping(lot.received)).life
+    if life is None or life.basis == "date" or not lot.supplier or len(memory.outcomes) >= MOST_WAITING:
+        return memory
+    told = Told(lot.id, lot.product, lot.supplier, kind, life.used, reason)
+    return replace(memory, outcomes=(*memory.outcomes, told))
