@@ -6,6 +6,7 @@ from dataclasses import fields
 from importlib.util import find_spec
 
 from edge_agent.alerts.settings import FoodSettings, PlaceSettings, Region, food_limit, legal_limit
+from edge_agent.config import holiday_table, keeping_table
 from edge_agent.config.faults import Found, Path, look_up, path_of, unknown_name
 from edge_agent.config.settings import SensorSettings
 from edge_agent.config.tables import Device, Document, Draft, elements, known_names, names
@@ -33,7 +34,9 @@ def faults_between(document: Document, draft: Draft) -> list[Found]:
         *_products(document),
         *_places(document, draft),
         *_pieces(draft),
+        *_keeping(draft),
         *_signatures(draft),
+        *_holidays(draft),
         *_board(document),
     ]
 
@@ -226,6 +229,13 @@ def _pieces(draft: Draft) -> Iterator[Found]:
         yield from _too_heavy((*path, "product"), shelf, piece_g.get(shelf.product or ""))
 
 
+def _keeping(draft: Draft) -> Iterator[Found]:
+    for path, product in draft.products.items():
+        if product.keeps_like is not None and product.keeps_like not in keeping_table.goods():
+            what = "goods whose shelf life is known"
+            yield unknown_name((*path, "keeps_like"), product.keeps_like, keeping_table.goods(), what)
+
+
 def _too_heavy(path: Path, shelf: ShelfSettings, piece_g: float | None) -> Iterator[Found]:
     if piece_g is not None and piece_g > shelf.capacity_g:
         right = f"must be a product of which a piece can lie here: its piece_g = {piece_g:g} is above capacity_g"
@@ -289,10 +299,28 @@ def _law(path: Path, place: PlaceSettings, food: FoodSettings) -> Iterator[Found
 
 def _signatures(draft: Draft) -> Iterator[Found]:
     """A key without the library that checks signatures would refuse every one of them."""
-    commands = draft.single.get("commands")
-    if commands is not None and commands.keys and find_spec("cryptography") is None:
-        right = "must be left out, or the extra `signed` installed: pip install 'edge-agent[signed]'"
-        yield Found(("commands", "key"), right)
+    for table in ("commands", "models"):
+        found = draft.single.get(table)
+        if found is not None and found.keys and find_spec("cryptography") is None:
+            right = "must be left out, or the extra `signed` installed: pip install 'edge-agent[signed]'"
+            yield Found((table, "key"), right)
+
+
+def _holidays(draft: Draft) -> Iterator[Found]:
+    """Countries and regions as the package `holidays` knows them."""
+    shop = draft.single.get("shop")
+    if shop is None or shop.country is None:
+        return
+    try:
+        known = holiday_table.regions()
+    except OSError as error:
+        yield Found(("shop", "country"), f"must be left out while nobody knows its holidays: {error}", shop.country)
+        return
+    if shop.country not in known:
+        yield unknown_name(("shop", "country"), shop.country, sorted(known), "a country whose holidays are known")
+    elif shop.region is not None and shop.region not in known[shop.country]:
+        what = f"a region of {shop.country} whose holidays are known"
+        yield unknown_name(("shop", "region"), shop.region, known[shop.country], what)
 
 
 def _board(document: Document) -> Iterator[Found]:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 _KEY_PART = re.compile(r"(\w+)(?:\[(\d+)\])?")
 
@@ -53,16 +52,22 @@ class ConfigError(Exception):
 
 def unknown_key(path: Path, known: Collection[str], elsewhere: str | None = None) -> Found:
     """The key's value is not shown: it may be a password that has no place in the file."""
-    near = get_close_matches(str(path[-1]).lower(), known, 1)
+    near = _nearest(str(path[-1]).lower(), known)
     hint = f"did you mean {near[0]}? " if near else f"it belongs in {elsewhere}. " if elsewhere else ""
     return Found(path, f"unknown key: {hint}Known here: {', '.join(known)}", reveals=False)
 
 
 def unknown_name(path: Path, name: str, known: Collection[str], what: str) -> Found:
-    near = get_close_matches(name, known, 1)
+    near = _nearest(name, known)
     hint = f' (did you mean "{near[0]}"?)' if near else ""
     listed = ", ".join(known) if known else "there is none"
     return Found(path, f"must be {what}{hint}: {listed}")
+
+
+def _nearest(name: str, known: Collection[str]) -> list[str]:
+    from difflib import get_close_matches  # here: a configuration without faults needs no search
+
+    return get_close_matches(name, known, 1)
 
 
 def header(path: Path, *, many: bool = False) -> str:

@@ -9,7 +9,9 @@ from typing import Any
 
 from edge_agent.alerts.alarm_settings import AlarmSettings
 from edge_agent.alerts.settings import FoodSettings, PlaceSettings
+from edge_agent.config.shop import DemandSettings, ShopSettings
 from edge_agent.decide.authority import CommandSettings
+from edge_agent.decide.models import ModelSettings
 from edge_agent.domain.product import Product
 from edge_agent.domain.settings import SettingFault, identifier, one_of, require, within
 from edge_agent.mqtt.settings import MqttSettings
@@ -153,6 +155,9 @@ class Settings:
     panel: PanelSettings = field(default_factory=PanelSettings)
     commands: CommandSettings = field(default_factory=CommandSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    shop: ShopSettings = field(default_factory=ShopSettings)
+    demand: DemandSettings = field(default_factory=DemandSettings)
+    models: ModelSettings = field(default_factory=ModelSettings)
 
 
 def _date_fault(key: str, text: str) -> SettingFault | None:

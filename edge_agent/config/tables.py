@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
@@ -19,8 +18,10 @@ from edge_agent.config.settings import (
     SensorSettings,
 )
 from edge_agent.config.shape import keys_of
+from edge_agent.config.shop import DemandSettings, ShopSettings
 from edge_agent.config.validate import Validator
 from edge_agent.decide.authority import CommandSettings
+from edge_agent.decide.models import ModelSettings
 from edge_agent.domain.product import Product
 from edge_agent.drivers.table import DRIVERS, DriverModule, driver
 from edge_agent.mqtt.settings import MqttSettings
@@ -41,6 +42,9 @@ SINGLE: dict[str, type[Any]] = {
     "commands": CommandSettings,
     "log": LogSettings,
     "food": FoodSettings,
+    "shop": ShopSettings,
+    "demand": DemandSettings,
+    "models": ModelSettings,
 }
 TABLES = (*SINGLE, "board", "sensor", "shelf", "product", "place")
 SENSOR_KEYS = ("name", "driver", "place", "interval_s", "report_s", "calibrated_on", "certificate", "correction_c")
@@ -193,6 +197,8 @@ def _sensors_there(place: PlaceSettings, draft: Draft) -> tuple[str, ...]:
 
 def _nearly_shared(path: Path, table: Mapping[str, Any]) -> Iterator[Found]:
     """Keys meant for ours, in a table whose driver nobody knows: any other may be the driver's own."""
+    from difflib import get_close_matches  # here: a driver that is known needs no search
+
     for key in table:
         if key not in SENSOR_KEYS and get_close_matches(key.lower(), SENSOR_KEYS, 1, cutoff=0.8):
             yield unknown_key((*path, key), SENSOR_KEYS)
