@@ -8,6 +8,7 @@ from dataclasses import replace
 from edge_agent.alerts.condition import Condition
 from edge_agent.decide import (
     Calibrated,
+    ChangeModel,
     Decision,
     Gathered,
     Identify,
@@ -20,6 +21,7 @@ from edge_agent.decide import (
     decide,
     set_limits,
 )
+from edge_agent.decide import sold as sales
 from edge_agent.decide.authority import refusal
 from edge_agent.decide.memory import changed_rows, kept_with, mirrored_rows, pressing_rows, to_rows
 from edge_agent.domain.annunciation import Press
@@ -27,6 +29,7 @@ from edge_agent.domain.command import Command, CommandResult, ResultCode
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Message, Stream
 from edge_agent.domain.reading import Sample
+from edge_agent.lots.keeping import Lives
 from edge_agent.mqtt import messages
 from edge_agent.service.keeper import Keeper
 from edge_agent.service.nonces import UsedNonces
@@ -59,6 +62,9 @@ class Agent:
         reopen: Callable[[Stream, int], None],
         keep_calibration: Callable[[Calibrated, Instant], None],
         used_nonces: UsedNonces,
+        change_model: Callable[[ChangeModel, Instant], CommandResult],
+        day_of: sales.DayOf = sales.utc_day,
+        out: Mapping[str, bool] | None = None,
     ) -> None:
         self.memory = memory
         # As the rows stand. Of scales nothing: where an earlier version wrote one row, both must be written at first.
@@ -68,6 +74,9 @@ class Agent:
         self._plan, self._store, self._keeper, self._panel = plan, store, keeper, panel
         self._check_reload, self._keep_scale, self._reopen = reload, keep_scale, reopen
         self._keep_calibration, self._used_nonces = keep_calibration, used_nonces
+        self._change_model = change_model
+        self._day_of, self._out = day_of, dict(out or {})
+        self._shelves_of = _shelves_of(plan)
         self._refusals = Refusals()
         self._incoming: deque[Command | CommandResult] = deque()
         self._turned_away: deque[Command | CommandResult] = deque()
@@ -100,19 +109,21 @@ class Agent:
         now: Instant,
         conditions: Iterable[Condition] = (),
         presses: Sequence[Press] = (),
+        lives: Lives | None = None,
     ) -> Decision:
         """One gather-decide-apply. What is critical is on the disk when this returns, if the disk takes it.
 
         Light and sound come first: no card makes a warning wait (docs/decisions/010-warn-before-the-commit.md).
         """
         commands, refused = self._commands(now)
-        decision = decide(self.memory, self._plan, Gathered(now, samples, commands, list(conditions), presses))
+        decision = decide(self.memory, self._plan, Gathered(now, samples, commands, list(conditions), presses, lives))
         self._panel.show(decision.annunciation)
         before, self.memory = self.memory, decision.memory
         answers = [*decision.results, *(self._do(request, now) for request in decision.requests)]
         rows = pressing_rows(self._kept, self.memory, {event.shelf for event in decision.events})
         self._kept = kept_with(self._kept, self.memory, rows)
         mirrored = mirrored_rows(before, self.memory)
+        self._keep_sales(decision, now)
         self._keeper.add(
             now,
             decision.samples,
@@ -127,7 +138,17 @@ class Agent:
         self.cycles += 1
         return decision
 
-    def lasting_rows(self) -> dict[str, bytes]:
+    def _keep_sales(self, decision: Decision, now: Instant) -> None:
+        """With the events they come from, in one transaction."""
+        if not (decision.stocks or decision.events or decision.records):
+            return
+        products = self._plan.products
+        taken = sales.sold(decision.events, decision.records, products, self._day_of)
+        emptied = sales.emptied(self._out, self.memory.stocks, self._shelves_of, products, now)
+        self._out |= {found.product: found.is_empty for found in emptied}
+        self._keeper.add(now, sold=taken, emptied=emptied)
+
+    def lasting_rows(self) -> dict[str, bytes | None]:
         """What the memory holds and no row does yet, for a commit that comes anyway: it costs no page of its own."""
         rows = changed_rows(self._kept, self.memory)
         self._kept = kept_with(self._kept, self.memory, rows)
@@ -227,6 +248,8 @@ class Agent:
                     "dropped": [{"first": first, "last": last} for first, last in resend.dropped],
                 }
                 return CommandResult(command, ResultCode.DONE, now, f"on hist/{stream.value}", detail)
+            case ChangeModel():
+                return self._change_model(request, now)
             case Calibrated(command, shelf, _, _, message, answer):
                 try:
                     self._keep_calibration(request, now)
@@ -250,6 +273,15 @@ class Agent:
             self._keep_scale(key, value)
 
 
+def _shelves_of(plan: Plan) -> dict[str, list[str]]:
+    """By product."""
+    found: dict[str, list[str]] = {}
+    for shelf in plan.shelves:
+        if shelf.product is not None:
+            found.setdefault(shelf.product, []).append(shelf.name)
+    return found
+
+
 def _nobody_listens(results: Sequence[CommandResult]) -> None:
     """Answers go to the broker in any case."""
 
@@ -261,3 +293,5 @@ def _messages(decision: Decision) -> Iterable[Message]:
         yield messages.alarm(transition.alarm)
         yield messages.alarmlog(transition)
     yield from map(messages.record, decision.records)
+    yield from (messages.shelflife(lot, life) for lot, life in decision.lives)
+    yield from (messages.lot_closed(lot, lot.closed) for lot in decision.closed if lot.closed is not None)

@@ -22,7 +22,14 @@ from edge_agent.domain.quantity import QUANTITIES
 from edge_agent.drivers.seam import Board
 from edge_agent.drivers.table import driver
 from edge_agent.mqtt import messages, publisher
-from edge_agent.mqtt.messages import Identity, NodeDescription, PlaceDescription, PointDescription, ShelfDescription
+from edge_agent.mqtt.messages import (
+    Identity,
+    ModelDescription,
+    NodeDescription,
+    PlaceDescription,
+    PointDescription,
+    ShelfDescription,
+)
 from edge_agent.mqtt.publisher import Publisher
 from edge_agent.mqtt.signed import Verify, no_key, verifier
 from edge_agent.mqtt.wire import Incoming
@@ -31,7 +38,9 @@ from edge_agent.service.agent import Agent
 from edge_agent.service.clockwatch import ClockWatch
 from edge_agent.service.introduce import introduction
 from edge_agent.service.keeper import Keeper, no_refuge
+from edge_agent.service.late_models import LateModels, late_models
 from edge_agent.service.leftovers import NOT_CONFIGURED, orphaned_alarms, orphaned_stock
+from edge_agent.service.local_days import day_of, zone_of
 from edge_agent.service.lock import StateLock
 from edge_agent.service.nonces import UsedNonces
 from edge_agent.service.panel import Panel, open_panel
@@ -98,6 +107,7 @@ class Parts:
     identity: Identity
     connection: Connection
     publisher: Publisher
+    models: LateModels
     corrupt_files: tuple[str, ...] = ()
     refuge: Refuge | None = None  # where the files are while the card takes no writes
     reload_failure: str | None = None  # why a newer configuration is not at work
@@ -182,6 +192,8 @@ def _build(
     plan = plan_of(settings, is_recording=board.moments() is not None)
     for place, why in set_limits.contradictions(plan, memory).items():
         log.error("place %s: what was set of it does not count any more: %s; the configuration holds", place, why)
+    models = late_models(settings, memory.alarms)
+    models.look(now)
     agent = Agent(
         plan,
         memory,
@@ -193,14 +205,25 @@ def _build(
         publisher.reopen,
         keep_calibration,
         UsedNonces(settings_file),
+        models.change,
+        partial(day_of, zone=zone_of(settings.shop)),
+        _out(store) if settings.products else {},
     )
     polled = open_sensors(settings, board)
     closing.extend(found.sensor.close for found in polled)
     return Parts(
         settings, board, watch, store, settings_file, keeper, agent, polled, panel, identity, connection, publisher,
-        corrupt_files(Path(settings.storage.directory)), files.refuge, verify=verifier(settings.commands),
+        models, corrupt_files(Path(settings.storage.directory)), files.refuge, verify=verifier(settings.commands),
         calibrations=known, closing=closing,
     )  # fmt: skip
+
+
+def _out(store: Store) -> dict[str, bool]:
+    """By product: whether its shelves were empty when it was last told."""
+    from edge_agent.storage.shop import last_empties  # here: an agent without products does without
+
+    with store.shop() as tx:
+        return last_empties(tx)
 
 
 def _reconnect(settings_file: SettingsFile, lock: StateLock | None) -> None:
@@ -291,7 +314,9 @@ def live_windows(settings: Settings, batch_s: float) -> dict[str, float]:
     return windows | {shelf.name: windows[shelf.cells[0].sensor] for shelf in settings.shelves}
 
 
-def node_description(settings: Settings, limits: Mapping[str, Collection[str]]) -> NodeDescription:
+def node_description(
+    settings: Settings, limits: Mapping[str, Collection[str]], models: Sequence[ModelDescription] = ()
+) -> NodeDescription:
     """What the node is, from the configuration with the limits in force; ``limits``: which keys were set, by place."""
     batch_s = settings.storage.batch_s
     windows = live_windows(settings, batch_s)
@@ -308,6 +333,7 @@ def node_description(settings: Settings, limits: Mapping[str, Collection[str]]) 
         points=points,
         shelves=[ShelfDescription(s.name, s.product, s.capacity_g) for s in settings.shelves],
         places=[_described(place, settings.food, limits.get(place.name, ())) for place in settings.places],
+        models=models,
         **described(settings.commands),
     )
 
@@ -341,7 +367,8 @@ def without_boot(message: Message) -> dict[str, object]:
 def tell_meta(parts: Parts, now: Instant) -> None:
     """Queue the description when it differs from the one told last."""
     in_force = replace(parts.settings, places=tuple(parts.agent.plan.places))
-    description = node_description(in_force, parts.agent.memory.limits)
+    models = [ModelDescription(*found) for found in parts.models.versions()]
+    description = node_description(in_force, parts.agent.memory.limits, models)
     prefix = parts.settings.mqtt.discovery_prefix
     parts.publisher.announce(introduction(prefix, parts.identity, description, parts.settings_file))
     message = messages.meta(now, description)

@@ -135,6 +135,7 @@ def conditions(parts: Parts) -> Iterator[Condition]:
         "Check the broker's access rules for this node",
         "; ".join(f"{found.topic}: {found.reason}" for found in refused[:3]),
     )
+    yield from parts.models.conditions()
     failure = parts.reload_failure
     yield Condition(
         "reload-failed",

@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from edge_agent.domain.command import CommandResult
 from edge_agent.domain.instant import Instant
@@ -10,6 +11,9 @@ from edge_agent.domain.message import Message
 from edge_agent.domain.reading import Sample
 from edge_agent.storage.errors import StorageBusy, StorageCorrupt, StorageError, StorageFull
 from edge_agent.storage.store import Store
+
+if TYPE_CHECKING:
+    from edge_agent.domain.shop import Empty, Sold
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +50,8 @@ class Keeper:
         self._messages: deque[Message] = deque(maxlen=MAX_MESSAGES)
         self._rows: dict[str, bytes | None] = {}
         self._results: list[CommandResult] = []
+        self._sold: deque[Sold] = deque(maxlen=MAX_MESSAGES)
+        self._emptied: deque[Empty] = deque(maxlen=MAX_MESSAGES)
         self._oldest_mono_ms: int | None = None
         self._retry_mono_ms = 0
         self._failing_since_ms = 0
@@ -65,6 +71,8 @@ class Keeper:
         rows: Mapping[str, bytes | None] | None = None,
         results: Sequence[CommandResult] = (),
         *,
+        sold: "Sequence[Sold]" = (),
+        emptied: "Sequence[Empty]" = (),
         urgent: bool = False,
     ) -> None:
         self.samples_lost += max(0, len(self._samples) + len(samples) - MAX_SAMPLES)
@@ -73,8 +81,10 @@ class Keeper:
         self._messages.extend(messages)
         self._rows.update(rows or {})
         self._results.extend(results)
+        self._sold.extend(sold)
+        self._emptied.extend(emptied)
         self._urgent = self._urgent or urgent
-        if self._oldest_mono_ms is None and (samples or messages or rows):
+        if self._oldest_mono_ms is None and (samples or messages or rows or sold or emptied):
             self._oldest_mono_ms = at.mono_ms
 
     def answered(self) -> set[str]:
@@ -156,7 +166,9 @@ class Keeper:
         return found
 
     def _commit_all(self) -> None:
-        self._store.commit(self._samples, self._messages, self._rows, self._results)
+        self._store.commit(
+            self._samples, self._messages, self._rows, self._results, sold=self._sold, emptied=self._emptied
+        )
         self.commits += 1
         self._samples.clear()
         self._oldest_mono_ms = None
@@ -167,7 +179,12 @@ class Keeper:
         if not (self._messages or self._results):
             return True
         try:
-            self._store.commit((), self._messages, self._rows, self._results, critical=True)
+            self._store.commit(
+                *((), self._messages, self._rows, self._results),
+                sold=self._sold,
+                emptied=self._emptied,
+                critical=True,
+            )
         except StorageError as error:
             log.debug("storage: not even the reserve took it: %s", error)
             return False
@@ -178,6 +195,8 @@ class Keeper:
         self._messages.clear()
         self._rows.clear()
         self._results.clear()
+        self._sold.clear()
+        self._emptied.clear()
         self._urgent = False
 
     def _start_anew(self, now: Instant, everything: Rows) -> None:

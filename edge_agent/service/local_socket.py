@@ -23,7 +23,7 @@ from pathlib import Path
 from edge_agent.domain.command import Command, CommandResult, ResultCode
 from edge_agent.domain.instant import Instant
 from edge_agent.mqtt import messages
-from edge_agent.mqtt.commands import MAX_BYTES, Ignored, parse
+from edge_agent.mqtt.commands import MAX_MODEL_BYTES, Ignored, parse
 from edge_agent.mqtt.messages import Identity
 from edge_agent.mqtt.signed import Verify
 from edge_agent.mqtt.wire import Incoming
@@ -36,7 +36,7 @@ MAX_CLIENTS = 8  # at a time
 REQUEST_S = 5.0  # from the connection to the end of its line
 ANSWER_S = 10.0  # nor is it obeyed later: who was told that no cycle answered asks again, in another way
 SHORTAGE_S = 0.1  # before the next connection is taken, where the process has no more files or threads to give
-_LINE_BYTES = MAX_BYTES + 64
+_LINE_BYTES = MAX_MODEL_BYTES + 64
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 _BACKLOG = 16
 

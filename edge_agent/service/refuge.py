@@ -14,16 +14,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_agent.config import Settings
-from edge_agent.decide.memory import from_rows
+from edge_agent.decide.memory import LOT_KINDS, OUTCOMES, from_rows
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Stream
+from edge_agent.lots.keeping import Told
+from edge_agent.lots.register import Register
 from edge_agent.service.keeper import TakeRefuge
 from edge_agent.service.lock import refuse_if_held
 from edge_agent.service.notify import notify
 from edge_agent.service.scales import calibrated
 from edge_agent.storage import inbox, settings_file
 from edge_agent.storage.archive import Archive
-from edge_agent.storage.carry import adopt, belongings, hand_over
+from edge_agent.storage.carry import adopt, belongings, hand_over, holds_more
 from edge_agent.storage.database import can_commit, takes_writes
 from edge_agent.storage.errors import StorageBusy, StorageCorrupt, StorageError, StorageNewer, free_bytes
 from edge_agent.storage.reserve import RESERVE_BYTES
@@ -64,7 +66,8 @@ class Refuge:
         try:
             streams = Archive.open(self.directory).stats().streams
             waiting = sum(found.pending for found in streams.values()) + streams[Stream.RECORD].rows
-            is_known = _scales(file) == _scales(self.instead_of / inbox.FILE_NAME)
+            card = self.instead_of / inbox.FILE_NAME
+            is_known = _goods(file) == _goods(card) and not (card.exists() and holds_more(file, card))
         except StorageError as error:
             log.warning("storage: %s stays: %s", self.directory, error)
             return
@@ -261,17 +264,20 @@ def _bring_belongings(wanted: Path, store: Store) -> None:
         return
     try:
         hand_over(belongings(wanted / inbox.FILE_NAME), store)
+        store.bring_shop(wanted / inbox.FILE_NAME)
     except StorageError as error:
         log.error("storage: what was remembered could not be brought along, but for tare and zero: %s", error)
 
 
-def _scales(file: Path) -> dict[str, tuple[float, float, int]]:
-    """Tare, zero and the ledger's balance in grams, by shelf; not what a scale learns of itself while it rests."""
+def _goods(file: Path) -> tuple[dict[str, tuple[float, float, int]], Register, tuple[Told, ...]]:
+    """Tare, zero and the ledger's balance in grams, by shelf, and the lots; not what a scale learns while it rests."""
     if not file.exists():
-        return {}
-    rows = {key: value for key, value in belongings(file).memory.items() if key.startswith("scale/")}
+        return {}, Register(), ()
+    kinds = ("scale", OUTCOMES, *LOT_KINDS)
+    rows = {key: value for key, value in belongings(file).memory.items() if key.partition("/")[0] in kinds}
     try:
-        scales = from_rows(rows).scales
+        memory = from_rows(rows)
     except ValueError as error:
         raise StorageError(f"{file}: {error}") from error
-    return {shelf: (state.tare_g, state.zero_g, round(state.net_g or 0)) for shelf, state in scales.items()}
+    scales = {shelf: (state.tare_g, state.zero_g, round(state.net_g or 0)) for shelf, state in memory.scales.items()}
+    return scales, memory.register, memory.outcomes

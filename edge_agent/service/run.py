@@ -4,7 +4,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
+from edge_agent.alerts.condition import Condition
 from edge_agent.decide import Decision
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.message import Message, Stream
@@ -13,20 +16,25 @@ from edge_agent.drivers.seam import Moment
 from edge_agent.mqtt import messages
 from edge_agent.mqtt.commands import Ignored, parse
 from edge_agent.mqtt.signed import at_most
-from edge_agent.service import record, scales
+from edge_agent.service import lives, record, scales
 from edge_agent.service.agent import MAX_INCOMING
 from edge_agent.service.build import Parts, tell_leftovers, tell_meta
 from edge_agent.service.burst import Burst
 from edge_agent.service.health import conditions, health_message, health_row
+from edge_agent.service.lives import LivesJob
 from edge_agent.service.local_socket import open_socket
 from edge_agent.service.machine import MachineWatch
 from edge_agent.service.notify import notify, watchdog_s
 from edge_agent.service.panel import Panel, PanelThread
 from edge_agent.service.polling import Polled
 from edge_agent.service.publishing import PublisherThread
+from edge_agent.service.thinker import Thinker
 from edge_agent.service.timetable import Timetable
 from edge_agent.service.workers import Slot, start_workers, stop_workers
 from edge_agent.storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from edge_agent.service.demand import DemandJob, Places
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +44,7 @@ HOUSEKEEPING_ON_FAULT_S = 5.0  # a full disk is looked after: the reserve is mad
 LOOK_FOR_THE_CARD_S = 60.0  # from a refuge
 STOP_WORKERS_S = 1.0  # of the 5 s that a clean stop may take
 STOP_DRAIN_S = 2.0
+STOP_THINKER_S = 0.5
 STOP_CONNECTION_S = 1.0
 MAX_READ_BYTES = 1 << 20  # of commands in one cycle: JSON made to be slow takes 0.1 s of a desktop's processor
 PUBLISHER_STALE_S = 60.0  # without a completed step: the watchdog is not fed any more
@@ -67,18 +76,26 @@ class Routine:
         self._busy = Burst("commands answered busy, because too many came at once")
         self._unheard = Burst("commands lost without an answer, because too many came at once")
         tell_leftovers(parts, self._started)
+        self._told_models = parts.models.generation
+        self.thinker = Thinker()
+        self._demand = demand_job(parts, self.thinker)
+        use = partial(parts.models.use, lives.MODEL)
+        self._lives = LivesJob(parts.settings.products, parts.settings.shop, use, self.thinker)
         tell_meta(parts, self._started)
 
     def cycle(self, samples: Sequence[Sample]) -> Decision:
         parts = self._parts
         now = parts.watch.now()
         self._hear_commands()
+        parts.models.look(now)
         due = scales.conditions(parts.settings.shelves, parts.calibrations, now)
         own = (*conditions(parts), *self._machine.conditions(now, self._overflowed()))
-        found = (*own, *due, *parts.panel.conditions(now))
+        found = (*own, *due, *parts.panel.conditions(now), *self._of_demand(), *self._lives.conditions())
         limits = parts.agent.memory.limits
-        decision = parts.agent.cycle(samples, now, found, parts.panel.take_presses())
-        if parts.agent.memory.limits is not limits:
+        decision = parts.agent.cycle(samples, now, found, parts.panel.take_presses(), self._lives.found())
+        models = parts.models.generation
+        if parts.agent.memory.limits is not limits or models != self._told_models:
+            self._told_models = models
             tell_meta(parts, now)
         self._busy.look(parts.agent.turned_away)
         self._unheard.look(parts.agent.unanswered + parts.connection.unheard)
@@ -97,7 +114,26 @@ class Routine:
             self._housekept_ms = now.mono_ms
             self._keep_house(now)
         self._timetable.run_due(now)
+        if self._demand is not None:
+            self._demand.look(now)
+        self._lives.look(parts.agent.memory, now)
+        self._hear_thoughts(now)
         return decision
+
+    def _of_demand(self) -> Sequence[Condition]:
+        return () if self._demand is None else self._demand.conditions()
+
+    def _hear_thoughts(self, now: Instant) -> None:
+        """What the thinker's thread has found goes with the next commit, the memory of it in the same one."""
+        self.thinker.supervise(now)
+        for thought in self.thinker.take():
+            if thought.name == lives.TASK:
+                self._lives.take(thought, now)
+            elif self._demand is not None:
+                night = self._demand.take(thought, now)
+                if night is not None:
+                    told = list(map(messages.forecast, night.forecasts))
+                    self._parts.keeper.add(now, messages=told, rows=night.rows)
 
     def _hear_commands(self) -> None:
         """Anybody who may publish may send as much as he likes: reading it must not cost the next reading."""
@@ -155,6 +191,8 @@ class Routine:
 
     def leave(self) -> None:
         """For whoever reads the file: the agent was stopped, and did not die."""
+        if not self.thinker.stop(STOP_THINKER_S):
+            log.warning("the night's work was left behind; it is done again after the next start")
         now, told = self._parts.watch.now(), self._told_health
         if told is not None:
             row = health_row(told, now, self._parts.settings.storage.batch_s, is_running=False)
@@ -183,6 +221,26 @@ class Routine:
         log.info("nightly: %.1f MB used, %d messages waiting for the broker", stats.used_bytes / 1e6, pending)
 
 
+def demand_job(parts: Parts, thinker: Thinker) -> "DemandJob | None":
+    """None where nothing is sold and no alarm of it is left to end: then its modules are not even loaded."""
+    if not parts.settings.products and not any(name.startswith("demand-") for name in parts.agent.memory.alarms):
+        return None
+    from edge_agent.service.demand import DemandJob
+
+    return DemandJob(demand_places(parts), thinker)
+
+
+def demand_places(parts: Parts) -> "Places":
+    """What the night's work is done on; the model is opened in the thread that asks for it."""
+    from edge_agent.service import demand
+    from edge_agent.service.demand_shadow import contest_of
+
+    settings = parts.settings
+    model = partial(parts.models.use, demand.MODEL)
+    contest = contest_of(parts.models.opened(), demand.MODEL)
+    return demand.Places(parts.store, settings.products, settings.shop, settings.demand, model, contest)
+
+
 # --- real time ------------------------------------------------------------------------------------------------------
 
 
@@ -195,6 +253,7 @@ def run_live(parts: Parts, stop: threading.Event, on_cycle: OnCycle | None = Non
     publishing = PublisherThread(parts.publisher, parts.watch.now)
     parts.connection.start(publishing.wake)
     publishing.start()
+    routine.thinker.start()
     panel = PanelThread(parts.panel, parts.watch.now, STUCK_S + STUCK_CYCLES * cycle_s)
     panel.start()
     parts.panel.lamp_test()

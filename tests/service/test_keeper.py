@@ -51,7 +51,7 @@ class Disk:
     def close(self):
         self.is_closed = True
 
-    def commit(self, samples=(), messages=(), memory=None, results=(), *, critical=False):
+    def commit(self, samples=(), messages=(), memory=None, results=(), *, sold=(), emptied=(), critical=False):
         if self.fault is not None:
             if not (critical and self.reserve_left and isinstance(self.fault, StorageFull)):
                 raise self.fault

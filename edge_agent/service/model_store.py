@@ -1,0 +1,145 @@
+"""Models that were installed, below ``<storage.directory>/models/<name>/``: one signed bundle a slot, and notes.
+
+    active.model     in use, where it is not older than the one that came with the programme
+    previous.model   in use before, for a way back
+    shadow.model     new: it answers too, and is compared
+    notes.json       highest version ever taken, the comparison, the last decision
+
+Each file is written beside, synced and renamed, and each change is one rename that counts: a power cut between any
+two steps leaves the old or the new model in use, never none and never half of one.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+FOLDER = "models"
+NOTES = "notes.json"
+MAX_BUNDLE_BYTES = 262_144  # base64 of the largest card and file, and the envelope
+_UNFINISHED = ".unfinished"
+
+
+class Slot(StrEnum):
+    ACTIVE = "active"
+    PREVIOUS = "previous"
+    SHADOW = "shadow"
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    highest: str = "0"  # version that was ever taken: an older one, replayed, is refused
+    shadow: str = ""  # the comparison, as `inference.shadow` writes it
+    decision: str = ""  # the last one, in words
+    decided_at: str = ""  # RFC 3339
+    dropped: tuple[str, ...] = field(default=())  # versions that were rejected or rolled back, the last ones
+
+
+class ModelStore:
+    """Raises OSError as the disk does; who calls it says what that means."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def names(self) -> list[str]:
+        try:
+            return sorted(found.name for found in self.directory.iterdir() if found.is_dir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def read(self, name: str, slot: Slot) -> bytes | None:
+        """None where there is nothing."""
+        try:
+            with self._file(name, slot).open("rb") as file:
+                return file.read(MAX_BUNDLE_BYTES + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def put_shadow(self, name: str, envelope: bytes) -> None:
+        _write(self._file(name, Slot.SHADOW), envelope)
+
+    def put_active(self, name: str, envelope: bytes) -> None:
+        """Where nothing sound is in use: there is nothing to keep, and nothing to be compared with."""
+        _write(self._file(name, Slot.ACTIVE), envelope)
+        self.drop(name, Slot.PREVIOUS)
+
+    def promote(self, name: str, *, keeps_active: bool) -> None:
+        """The shadow becomes the active one. ``keeps_active``: else the one in use came with the programme, and the
+        way back leads there."""
+        active = self.read(name, Slot.ACTIVE)
+        if keeps_active and active is not None:
+            _write(self._file(name, Slot.PREVIOUS), active)
+        else:
+            self.drop(name, Slot.PREVIOUS)
+        os.replace(self._file(name, Slot.SHADOW), self._file(name, Slot.ACTIVE))
+        _sync(self._file(name, Slot.ACTIVE).parent)
+
+    def roll_back(self, name: str) -> None:
+        """The previous one comes back, or the one that came with the programme."""
+        if self.read(name, Slot.PREVIOUS) is None:
+            self.drop(name, Slot.ACTIVE)
+            return
+        os.replace(self._file(name, Slot.PREVIOUS), self._file(name, Slot.ACTIVE))
+        _sync(self._file(name, Slot.ACTIVE).parent)
+
+    def drop(self, name: str, slot: Slot) -> None:
+        file = self._file(name, slot)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            file.unlink()
+            _sync(file.parent)
+
+    def notes(self, name: str) -> Notes:
+        """Those that cannot be read are new ones: what a bundle's own dates forbid stays forbidden."""
+        try:
+            body = json.loads((self.directory / name / NOTES).read_bytes())
+            known = {each.name for each in fields(Notes)}
+            found = {key: value for key, value in body.items() if key in known}
+            return Notes(**(found | {"dropped": tuple(found.get("dropped", ()))}))
+        except (FileNotFoundError, NotADirectoryError):
+            return Notes()
+        except (ValueError, TypeError, AttributeError) as error:
+            log.error("models: %s: %s; going on without it", self.directory / name / NOTES, error)
+            return Notes()
+
+    def note(self, name: str, notes: Notes) -> None:
+        _write(self.directory / name / NOTES, json.dumps(asdict(notes), indent=1).encode())
+
+    def stamps(self) -> Iterator[tuple[str, int, int, int]]:
+        """Change when a file does."""
+        yield from stamps(self.directory, "*/*.model")
+
+    def _file(self, name: str, slot: Slot) -> Path:
+        return self.directory / name / f"{slot.value}.model"
+
+
+def stamps(directory: Path, pattern: str) -> Iterator[tuple[str, int, int, int]]:
+    for found in sorted(directory.glob(pattern)):
+        with suppress(OSError):
+            told = found.stat()
+            yield str(found), told.st_mtime_ns, told.st_size, told.st_ino
+
+
+def _write(file: Path, content: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(file.name + _UNFINISHED)
+    with unfinished.open("wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(unfinished, file)
+    _sync(file.parent)
+
+
+def _sync(directory: Path) -> None:
+    """A rename is on the disk when its directory is (fsync(2))."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
