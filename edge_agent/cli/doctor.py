@@ -24,6 +24,7 @@ from edge_agent.domain.settings import SettingsError
 from edge_agent.drivers.errors import BoardError
 from edge_agent.drivers.system_clock import SystemClock
 from edge_agent.service.health import LastHealth
+from edge_agent.service.models import models_of
 from edge_agent.service.refuge import in_use
 from edge_agent.setup import broker_check, chip_check, files_check, machine_check, running, unit_check
 from edge_agent.setup.broker_check import Time
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    for name in ("edge_agent.drivers", "edge_agent.mqtt"):
+    for name in ("edge_agent.drivers", "edge_agent.mqtt", "edge_agent.service.models"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what they complain of stands in the findings
     findings = []
     for finding in examine(Path(args.config), args.state):
@@ -93,7 +94,7 @@ def examine(config: Path, state: str | None) -> Iterator[Finding]:
     yield from _chips(chosen, machine, user, found)
     yield from files_check.scales(chosen.shelves, in_use(directory))
     yield from _broker(chosen, at, found)
-    yield unit_check.models()
+    yield from unit_check.models(models_of(chosen.models, directory), enabled=chosen.models.enabled)
 
 
 def _show(finding: Finding) -> None:

@@ -12,10 +12,11 @@ from edge_agent.cli.command import ask_agent, tell
 from edge_agent.cli.common import add_config, add_json, add_state
 from edge_agent.cli.exits import Exit
 from edge_agent.decide.goods import REASONS
+from edge_agent.domain.lot import PACKAGINGS
 
 _KEYS = (
-    *("product", "lot", "supplier", "grams", "units", "invoiced_g", "rejected_g", "use_by", "best_before"),
-    *("temperature_c", "order", "shelf", "place", "reason", "note"),
+    *("product", "lot", "supplier", "grams", "units", "invoiced_g", "rejected_g", "packed", "use_by", "best_before"),
+    *("packaging", "outcome", "temperature_c", "order", "shelf", "place", "reason", "note"),
 )
 
 
@@ -24,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
         parser.add_argument("product", help="its GTIN, as in the configuration")
         parser.add_argument("--lot", required=True, help="as printed on it")
         parser.add_argument("--supplier", required=True, help="who delivered it")
+        parser.add_argument("--packed", metavar="DAY", help="such as 2026-11-22")
+        parser.add_argument("--packaging", choices=PACKAGINGS, help="default: as such goods mostly come")
         parser.add_argument("--use-by", metavar="DAY", help="such as 2026-12-01")
         parser.add_argument("--best-before", metavar="DAY")
         parser.add_argument("--temperature-c", type=float, metavar="C", help="of the goods as they came")

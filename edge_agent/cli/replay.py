@@ -5,6 +5,7 @@ that is the agent as it runs in a storeroom. Every message that would go to the 
 a line: at, topic, qos, retain, payload.
 
   edge-agent replay config/replay/saveris.toml --trace saveris_values.csv.gz --out messages.jsonl
+  edge-agent replay config/replay/saveris.toml --trace saveris_values.csv.gz --lots lots.csv --out messages.jsonl
   edge-agent replay config/replay/hive.toml --trace hive_scale_5min.csv.gz --out - | head
 """
 
@@ -25,9 +26,11 @@ from rich.console import Console
 
 from edge_agent.cli.common import folder, print_json, settings
 from edge_agent.cli.exits import CliError, Exit
+from edge_agent.config import Settings
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.settings import SettingsError
 from edge_agent.drivers.errors import BoardError
+from edge_agent.exchange.lots import LotFault, LotRow, read_lots
 from edge_agent.service.replaying import Summary, replay
 from edge_agent.storage.errors import StorageError
 
@@ -40,6 +43,7 @@ OF_THE_RECORDING = ("edge_agent.service.polling", "edge_agent.service.run", "har
 def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("config", metavar="CONFIG", help='a configuration with board.kind = "replay"')
     parser.add_argument("--trace", metavar="FILE", action="append", help="CSV, or CSV in gzip; may be given again")
+    parser.add_argument("--lots", metavar="CSV", help="deliveries that lie in the recorded climate: docs/lots.md")
     parser.add_argument("--out", metavar="FILE", default="-", help="where the messages go; - is standard output")
     parser.add_argument("--state", metavar="DIR", type=folder, help="keep the agent's files (default: thrown away)")
     parser.add_argument("--json", action="store_true", help="the summary as one JSON object, on standard error")
@@ -50,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
 def run(args: argparse.Namespace) -> Exit:
     chosen = settings(args.config)
     _refuse_to_overwrite(args.out, args.trace or getattr(chosen.board.settings, "files", ()))
+    lots = [] if args.lots is None else _lots(args.lots, chosen)
     console = Console(stderr=True, quiet=args.quiet)
     began_s = time.monotonic()
     with (
@@ -64,7 +69,7 @@ def run(args: argparse.Namespace) -> Exit:
                 status.update(f"{now.rfc3339()}  {cycles} moments")
 
         try:
-            summary = replay(chosen, args.trace or (), out, directory, threading.Event(), show)
+            summary = replay(chosen, args.trace or (), out, directory, threading.Event(), show, lots)
         except SettingsError as error:
             raise CliError(Exit.CONFIG, f"{args.config}: board: {error}") from error
         except BoardError as error:
@@ -74,6 +79,16 @@ def run(args: argparse.Namespace) -> Exit:
     if not args.quiet or args.json:
         _tell(console, summary, time.monotonic() - began_s, as_json=args.json)
     return Exit.OK
+
+
+def _lots(name: str, chosen: Settings) -> list[LotRow]:
+    try:
+        text = Path(name).read_text("utf-8-sig")
+        return read_lots(text, [each.gtin for each in chosen.products], [each.name for each in chosen.places])
+    except OSError as error:
+        raise CliError(Exit.USAGE, f"--lots {name}: {error.strerror}") from error
+    except (LotFault, UnicodeDecodeError) as error:
+        raise CliError(Exit.USAGE, f"--lots {name}: {error}") from error
 
 
 def _tell(console: Console, summary: Summary, took_s: float, *, as_json: bool) -> None:
@@ -86,9 +101,11 @@ def _tell(console: Console, summary: Summary, took_s: float, *, as_json: bool) -
         "times_real_time": round(summary.simulated_s / took_s) if took_s else None,
     }
     if as_json:
-        print_json(told, sys.stderr)
+        print_json(told | ({"lots": list(summary.lots)} if summary.lots else {}), sys.stderr)
         return
     console.print(", ".join(f"{key.replace('_', ' ')} {value}" for key, value in told.items()))
+    for lot in summary.lots:
+        console.print(", ".join(f"{key} {value}" for key, value in lot.items()), markup=False, soft_wrap=True)
     for line in summary.remarks[:SHOWN_REMARKS]:
         console.print(f"set aside: {line}", markup=False, soft_wrap=True)
     if len(summary.remarks) > SHOWN_REMARKS:

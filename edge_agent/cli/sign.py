@@ -4,6 +4,7 @@ edge-agent key new office.key                           makes a key pair; tells 
 edge-agent key show office.key
 edge-agent command sign --key office.key --name office --site elm-street --node a1 tare shelf=shelf-1
 edge-agent command sign --key office.key --name office --site elm-street --node all --valid-s 300 set place=cold-room high_c=6
+edge-agent command sign --key office.key --name office --site elm-street --node a1 model action=install bundle=@demand-1.4.model
 
 Publish it to storeroom/v1/{site}/{node}/cmd/{verb}, not retained, within its time:
   edge-agent command sign --key office.key --name office --site elm-street --node a1 reload | mosquitto_pub -q 1 -s -t storeroom/v1/elm-street/a1/cmd/reload
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 VALID_S = 60.0
+FROM_FILES = ("bundle",)  # arguments that may be @FILE: no command line takes 100 kB
 
 
 def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
@@ -63,11 +65,16 @@ def _valid_s(text: str) -> float:
     return seconds
 
 
-def run(args: argparse.Namespace) -> Exit:
+def require_library() -> None:
+    """Raises CliError."""
     try:
         import cryptography.hazmat.primitives.asymmetric.ed25519  # noqa: F401 (optional)
     except ImportError as error:
         raise CliError(Exit.FAULT, "signatures need the extra `signed`: pip install 'edge-agent[signed]'") from error
+
+
+def run(args: argparse.Namespace) -> Exit:
+    require_library()
     if args.action == "new":
         _make(args.file)
     if args.action in ("new", "show"):
@@ -89,8 +96,21 @@ def signed(args: argparse.Namespace, now: datetime) -> dict[str, str]:
     twice = [key for key, _ in args.arguments if key in body]
     if twice:
         raise CliError(Exit.USAGE, f"{twice[0]}: is made here, and cannot be given")
-    content = json.dumps(body | dict(args.arguments), ensure_ascii=False).encode()
-    return envelope(args.name, content, _private(args.key).sign(encoded(content)))
+    given = {key: _from_file(value) if key in FROM_FILES else value for key, value in args.arguments}
+    content = json.dumps(body | given, ensure_ascii=False).encode()
+    return envelope(args.name, content, private_key(args.key).sign(encoded(content)))
+
+
+def _from_file(value: object) -> object:
+    if not isinstance(value, str) or not value.startswith("@"):
+        return value
+    file = Path(value.removeprefix("@"))
+    try:
+        return json.loads(file.read_bytes())
+    except OSError as error:
+        raise CliError(Exit.FAULT, f"{file}: {error.strerror}") from error
+    except ValueError as error:
+        raise CliError(Exit.USAGE, f"{file}: is not JSON: {error}") from error
 
 
 def _time(at: datetime) -> str:
@@ -114,7 +134,7 @@ def _private_opener(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _private(file: Path) -> "Ed25519PrivateKey":
+def private_key(file: Path) -> "Ed25519PrivateKey":
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     try:
@@ -126,7 +146,7 @@ def _private(file: Path) -> "Ed25519PrivateKey":
 
 
 def _show(file: Path, *, as_json: bool) -> Exit:
-    public = base64.b64encode(_private(file).public_key().public_bytes_raw()).decode()
+    public = base64.b64encode(private_key(file).public_key().public_bytes_raw()).decode()
     if as_json:
         print_json({"public_key": public})
     else:

@@ -3,10 +3,10 @@
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 from edge_agent import __version__
+from edge_agent.service.models import Models
 from edge_agent.setup.finding import Finding, fail, ok, warn
 
 UNIT = "edge-agent.service"
@@ -40,11 +40,30 @@ def rolled_back(note: Path = ROLLED_BACK) -> Iterator[Finding]:
     yield warn("version", f"the version before runs on: {why or 'nobody wrote down why'}", cure)
 
 
-def models() -> Finding:
-    """This version has none; the runtime for them is an extra."""
-    runtime = next((name for name in ("ai_edge_litert", "tflite_runtime") if find_spec(name) is not None), None)
-    told = "no runtime for them" if runtime is None else f"their runtime, {runtime}, is there"
-    return ok("models", f"none installed yet ({told}): nothing in this version needs one")
+def models(here: Models, *, enabled: bool = True) -> Iterator[Finding]:
+    """Opens every file that may be used, as the agent would: signature, hash, graph, recorded answers."""
+    if not enabled:
+        yield ok("models", "switched off (models.enabled = false): physics and simple methods alone")
+        return
+    from edge_agent.inference.errors import NoRuntime
+    from edge_agent.inference.runtime import INSTALL, runtime_name
+
+    try:
+        runtime = runtime_name()
+    except NoRuntime as error:
+        words = f"{error}; physics and simple methods go on alone"
+        yield warn("models", words, f"{INSTALL}, or models.enabled = false")
+        return
+    sound = []
+    for known in here.known():
+        found = here.use(known.name)
+        if found.model is not None:
+            sound.append(f"{known.name} {found.model.version}")
+        if found.reason:
+            cure = "install it anew (`edge-agent models verify` tells more), or the package"
+            yield warn("models", f"{known.name}: {found.reason}", cure)
+    told = ", ".join(sound) or "none is here"
+    yield ok("models", f"{told}; runtime {runtime}")
 
 
 def unit(systemctl: str = "systemctl", booted: Path = SYSTEMD) -> Iterator[Finding]:

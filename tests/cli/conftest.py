@@ -83,6 +83,7 @@ def write_config(folder: Path, *, speed: float, interval_s: float, port: int = 1
         f'[storage]\ndirectory = "{folder / "state"}"\nbatch_s = 0.5\n\n'
         f'[commands]\nsocket = "{folder / "command.sock"}"\n\n'
         f'[[commands.key]]\nname = "office"\npublic_key = "{OFFICE_PUBLIC}"\n\n'
+        f'[[models.key]]\nname = "office"\npublic_key = "{OFFICE_PUBLIC}"\n\n'
         f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n'
         + BOARD.format(speed=speed)
         + fault

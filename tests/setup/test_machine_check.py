@@ -6,8 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from model_files import FILE, ship, version, wrong_answers
 
 from edge_agent.config import check
+from edge_agent.decide.models import ModelSettings
+from edge_agent.service.model_store import ModelStore
+from edge_agent.service.models import Models
 from edge_agent.setup import machine_check as checks
 from edge_agent.setup import unit_check
 from edge_agent.setup.finding import Finding, Verdict, exit_code, fail, ok, warn
@@ -276,9 +280,34 @@ def test_without_a_rolled_back_upgrade_nothing_is_said_of_one(tmp_path) -> None:
     assert list(unit_check.rolled_back(tmp_path / "rolled-back")) == []
 
 
-def test_models_are_named_as_not_installed_and_the_version_is_told(tmp_path) -> None:
-    assert unit_check.models().verdict is Verdict.OK
-    assert "none installed yet" in unit_check.models().words
+def models_in(folder: Path) -> Models:
+    return Models(ModelSettings(), ModelStore(folder / "none"), folder)
+
+
+def test_models_are_opened_and_named_with_their_runtime(tmp_path) -> None:
+    (finding,) = unit_check.models(models_in(ship(tmp_path, version("1.0"))))
+    assert (finding.verdict, finding.words.partition(";")[0]) == (Verdict.OK, "tiny 1.0")
+    assert "runtime ai-edge-litert" in finding.words or "runtime tflite-runtime" in finding.words
+
+
+@pytest.mark.parametrize(
+    ("card", "file", "says"),
+    [(version("1.0"), FILE[:-1], "cut short"), (wrong_answers("1.0"), FILE, "away from what was recorded")],
+)
+def test_a_model_that_is_refused_is_told_with_its_cure(tmp_path, card, file, says) -> None:
+    refused, others = unit_check.models(models_in(ship(tmp_path, card, file)))
+    assert (refused.verdict, says in refused.words) == (Verdict.WARN, True)
+    assert "edge-agent models verify" in refused.cure
+    assert (others.verdict, others.words.partition(";")[0]) == (Verdict.OK, "none is here")
+
+
+def test_models_that_are_switched_off_are_not_looked_at(tmp_path) -> None:
+    folder = ship(tmp_path, version("1.0"), FILE[:-1])
+    (finding,) = unit_check.models(models_in(folder), enabled=False)
+    assert (finding.verdict, "models.enabled = false" in finding.words) == (Verdict.OK, True)
+
+
+def test_the_version_is_told(tmp_path) -> None:
     (tmp_path / "model").write_bytes(b"Raspberry Pi 4 Model B Rev 1.5\x00")
     assert unit_check.version(tmp_path / "model").words.endswith("Raspberry Pi 4 Model B Rev 1.5")
 
