@@ -19,7 +19,7 @@ releases=$home/releases
 unit=edge-agent.service
 config=$root/etc/edge-agent/edge-agent.toml
 command_link=$root/usr/local/bin/edge-agent
-needed_mb=${EDGE_AGENT_NEEDED_MB:-450} # a release is 160 MB, pip's scratch as much, and the agent goes on writing
+needed_mb=${EDGE_AGENT_NEEDED_MB:-650} # a release is 240 MB, pip's scratch as much, and the agent goes on writing
 
 say() { printf 'install: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -95,7 +95,7 @@ asked_version() {
 
 copy_of_checkout() { # pip leaves folders of its own where it builds
   mkdir -p "$home/tmp/sources"
-  cp -r "$here/../edge_agent" "$here/../hardware_mocks" "$here/../pyproject.toml" "$here/../README.md" "$home/tmp/sources/"
+  cp -r "$here/../edge_agent" "$here/../hardware_mocks" "$here/../models" "$here/../pyproject.toml" "$here/../setup.py" "$here/../README.md" "$home/tmp/sources/"
   echo "$home/tmp/sources"
 }
 
@@ -137,7 +137,7 @@ lay_down() { # RELEASE: whole when its file `complete` is there
   if "$python" -c 'import sys, lgpio; sys.exit(sys.version_info < (3, 13))' 2>/dev/null; then venv+=(--system-site-packages); fi
   make_venv "$release" "${venv[@]}"
   [ -z "$asked_wheels" ] || options+=(--no-index --find-links "$asked_wheels")
-  pip_into "$release" "${options[@]}" "${what}[pi,signed]"
+  pip_into "$release" "${options[@]}" "${what}[pi,signed,models]"
   "$release/bin/edge-agent" --version >>"$home/install.log" 2>&1 || fail "the new version does not even start; nothing was changed: $(tail -n 1 "$home/install.log")"
   cp "$here/upgrade.py" "$release/"
   sync -f "$release"

@@ -5,6 +5,11 @@
   scripts/bench wear --minutes 10    bytes written to the disk per reading, the whole agent publishing to a Mosquitto
   scripts/bench lean --minutes 60    processor, memory and its growth, in the same kind of run
   scripts/bench climate              every cell of the recorded traces, checked by a reader of its own
+  scripts/bench inference            what the models cost: time a row, memory, the whole agent with all of them
+  scripts/bench lives                200 lots reckoned anew each hour: time, rows, memory
+  scripts/bench forecast             the night of 500 products: learning, forecasts, memory of the whole agent
+  scripts/bench demand               forecasts against the best simple method, on every set of sales that is here
+  scripts/bench demand-agreement     our scoring and simple methods beside those of the yardstick
   scripts/bench weighing             simulated shelves, 30 days at 10 samples/s, and a judge who knows the truth
   scripts/bench hive --plot DIR      five real scales, their loads and drop-outs looked for by a detector of its own
   scripts/bench weighing-cost        what eight load cells at 10 samples/s cost the processor
@@ -37,7 +42,9 @@ from chaos_parts.figures import EXIT_IMPOSSIBLE, Figure, exit_code, show
 SHORT = ("storage", "ready", "drain", "replay", "latency")
 WEIGHING = ("weighing", "hive", "weighing-cost", "weighing-wear", "weighing-latency", "weighing-kill")
 ALARMS = ("alarms", "alarm-latency", "place-cost", "coldstore", "fridge-door")
-PARTS = ("storage", "wear", "lean", "ready", "drain", "replay", "latency", "climate", *WEIGHING, *ALARMS, "record")
+AGENT = ("storage", "wear", "lean", "ready", "drain", "replay", "latency", "climate")
+DEMAND = ("demand", "demand-agreement")
+PARTS = (*AGENT, *WEIGHING, *ALARMS, "record", "inference", "lives", "forecast", *DEMAND)
 ONE_RUN = ("wear", "lean")  # asked for together, they are measured together
 
 
@@ -86,8 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--times", type=int, metavar="N", help="replay: medians of so many (default: 3); weighing-kill: movements (500)"
     )
-    parser.add_argument("--only", metavar="WORD", help="climate, coldstore: recordings with that word in their name")
-    parser.add_argument("--quick", action="store_true", help="weighing: six half days")
+    parser.add_argument("--only", metavar="WORD", help="climate, coldstore, demand: those with that word in their name")
+    parser.add_argument("--quick", action="store_true", help="weighing: six half days; demand: 3 origins")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="weighing, alarms: another world (1)")
     parser.add_argument("--days", type=_days, default=90.0, metavar="D", help="alarms: so many (default: %(default)g)")
     parser.add_argument("--seeds", type=_seeds, metavar="N,N,...", help="weighing: several worlds, judged together")
@@ -95,6 +102,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--restarts", action="store_true", help="weighing: with power cuts")
     parser.add_argument("--act", choices=("losses",), help="weighing: leaks, drying, catch weight, temperature instead")
     parser.add_argument("--stages", action="store_true", help="weighing: what each stage is worth")
+    parser.add_argument("--float", metavar="FILE", help="demand: the net before it was quantised, a .tflite")
+    parser.add_argument("--yardstick", metavar="SCRIPT", help="demand-agreement: what our scoring is compared with")
+    parser.add_argument(
+        "--yardstick-python", metavar="FILE", default="python3", help="demand-agreement: that has its packages"
+    )
     parser.add_argument("--plot", metavar="DIR", help="draw there what was found (needs matplotlib)")
     parser.add_argument(
         "--directory", type=_directory, default=".", metavar="DIR", help="on the disk to be measured (default: here)"

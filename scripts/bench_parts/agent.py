@@ -94,6 +94,10 @@ class AgentProcess:
         line = next(line for line in self._proc("status").splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) / 1024
 
+    def mapped(self) -> str:
+        """The files it has in memory: proc(5), maps."""
+        return self._proc("maps")
+
     def stop(self) -> Ended:
         """SIGTERM; the figures of its whole life."""
         self._process.send_signal(signal.SIGTERM)

@@ -8,10 +8,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from edge_agent.decide import Decision, Identify, Resend
+from edge_agent.decide import ChangeModel, Decision, Identify, Resend
 from edge_agent.decide.memory import from_rows
 from edge_agent.domain.record import RecordKind
 from edge_agent.mqtt.wire import Incoming
+from edge_agent.service.model_store import FOLDER
 from fuzz_parts.payloads import Forge, Payload
 from fuzz_parts.room import PLACE, SHELF, Room
 
@@ -174,6 +175,7 @@ def _happened(decision: Decision) -> list[tuple[str, str]]:
     requests = [
         (request.command.cmd_id, "request" if isinstance(request, Identify | Resend) else type(request).__name__)
         for request in decision.requests
+        if not isinstance(request, ChangeModel)  # judged by what is on the disk
     ]
     people = [(found.alarm.name, "alarm") for found in decision.transitions if found.who != "agent"]
     return [*lines, *events, *requests, *people]
@@ -188,8 +190,10 @@ def _judge_state(room: Room, memory: Any, verdict: Verdict, model: Model) -> Non
         "zero_g": scale.zero_g,
         "calibrating": dict(memory.calibrating),
         "reload": room.parts.agent.reload_asked,
+        "models": sorted(Path(room.parts.settings.storage.directory, FOLDER).glob("*/*.model")),
     }
     right = {"limits": model.limits, "tare_g": model.tare_g, "zero_g": 0.0, "calibrating": {}, "reload": False}
+    right["models"] = []
     for name, value in state.items():
         if value != right[name]:
             verdict.unauthorised += 1

@@ -11,15 +11,18 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.domain.command import Verb
+from edge_agent.domain.lot import PACKAGINGS
 from edge_agent.mqtt.signed import encoded, envelope
+from fuzz_parts import bundles
 from fuzz_parts.room import GTIN, NODE, PLACE, SHELF, SITE
 
 BASE = f"storeroom/v1/{SITE}/{NODE}/cmd/"
-DANGEROUS = ("tare", "zero", "calibrate", "set", "reload", "out-of-service")
+DANGEROUS = ("tare", "zero", "calibrate", "set", "reload", "out-of-service", "model")
 WORDS = ("shelf", "place", "cmd_id", "high_c", "key", "signed", "signature", "verb", "who", "alarm", "units", "nonce")
 RESULTS = frozenset(("invalid", "unauthorized", "unsupported", "expired", "duplicate", "unstable", "busy", "hw_fault"))
 HARMLESS = ("ping", "identify", "test-alarm")  # need neither arguments nor a key
 SILENT = frozenset(("silent",))
+_TOLD = ("receive", "waste")  # are lines of the record; the others show in the lots alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,11 @@ class Forge:
     office: Ed25519PrivateKey = field(init=False)
     till: Ed25519PrivateKey = field(init=False)
     thief: Ed25519PrivateKey = field(init=False)
+    maker: Ed25519PrivateKey = field(init=False)  # of models
 
     def __post_init__(self) -> None:
-        self.office, self.till, self.thief = (
-            Ed25519PrivateKey.from_private_bytes(self.random.randbytes(32)) for _ in range(3)
+        self.office, self.till, self.thief, self.maker = (
+            Ed25519PrivateKey.from_private_bytes(self.random.randbytes(32)) for _ in range(4)
         )
 
     def tables(self) -> list[str]:
@@ -56,7 +60,7 @@ class Forge:
         return [
             f'[[commands.key]]\nname = "{name}"\npublic_key = "{_public(key)}"\nverbs = {json.dumps(verbs)}\n'
             for name, key, verbs in (("office", self.office, ["all"]), ("till", self.till, ["tare"]))
-        ]
+        ] + [f'[[models.key]]\nname = "maker"\npublic_key = "{_public(self.maker)}"\n']
 
     def make(self) -> Payload:
         self.count += 1
@@ -160,6 +164,51 @@ def _lawful_unsigned(forge: Forge) -> Payload:
     )
     body = _plain({"cmd_id": cmd_id, **arguments})
     return Payload(f"lawful: {verb}", BASE + verb, body, frozenset({"done"}), (effect,), cmd_id)
+
+
+def _lot_verb(forge: Forge) -> tuple[str, dict[str, Any]]:
+    """What tells of lots, each field as it may be."""
+    random = forge.random
+    day = f"2035-{random.randint(1, 12):02}-{random.randint(1, 28):02}"
+    return random.choice(
+        [
+            (
+                "receive",
+                {
+                    **{"product": GTIN, "lot": f"L{random.randint(1, 60)}", "supplier": "farm-a", "place": PLACE},
+                    **{"units": random.randint(1, 99), "packaging": random.choice(PACKAGINGS), "use_by": day},
+                    **{"best_before": day, "packed": "2020-01-01", "temperature_c": random.uniform(-2, 20)},
+                },
+            ),
+            ("move", {"lot": f"L{random.randint(1, 60)}", "place": PLACE}),
+            ("outcome", {"lot": f"L{random.randint(1, 60)}", "outcome": "wasted", "reason": "spoiled"}),
+            ("waste", {"product": GTIN, "lot": "L1", "units": 1, "reason": "spoiled"}),
+        ]
+    )
+
+
+def _lawful_lot(forge: Forge) -> Payload:
+    """A lot that is not there cannot be moved: then it is refused."""
+    verb, arguments = _lot_verb(forge)
+    cmd_id = forge.cmd_id()
+    codes, effect = (frozenset({"done"}), ("line",)) if verb in _TOLD else (frozenset({"done", "invalid"}), ("lot",))
+    return Payload(
+        f"lawful: {verb}, a lot", BASE + verb, _plain({"cmd_id": cmd_id, **arguments}), codes, effect, cmd_id
+    )
+
+
+def _odd_lot(forge: Forge) -> Payload:
+    """One field of it is nothing that it may be."""
+    verb, arguments = _lot_verb(forge)
+    key = forge.random.choice([key for key in arguments if key not in ("supplier",)])
+    wrong = ([], {}, [[]], True, -500, 1e300, "\x00", "x" * 5000, "../..", {"lot": "L1"}, 2**70, "\u202e", "#", "L1/+")
+    value = forge.random.choice(wrong)
+    is_code = key == "lot" and isinstance(value, str)  # which may well be one
+    codes = frozenset({"invalid", "done"} if is_code else {"invalid"})
+    effect = ("line",) if is_code and verb in _TOLD else ()
+    cmd_id = forge.cmd_id()
+    body = _plain({"cmd_id": cmd_id, **arguments, key: value})
+    return Payload(f"broken: {verb}, a lot", BASE + verb, body, codes, effect, cmd_id)
 
 
 # --- broken -----------------------------------------------------------------------------------------------------------
@@ -416,10 +465,25 @@ def _contradicting(forge: Forge) -> Payload:
     return Payload("hostile: limits that contradict", BASE + "set", body, frozenset({"invalid"}))
 
 
+def _model(forge: Forge) -> Payload:
+    """Signed by who may send models, and none."""
+    arguments = bundles.arguments(forge.random, forge.maker, forge.thief, forge.now())
+    body, _ = forge.signed("model", arguments)
+    return Payload("hostile: a model that is none", BASE + "model", body, frozenset({"invalid"}))
+
+
+def _model_unsigned(forge: Forge) -> Payload:
+    arguments = bundles.arguments(forge.random, forge.maker, forge.thief, forge.now())
+    body = _plain({"cmd_id": forge.cmd_id(), **arguments})
+    return Payload("hostile: a model, unsigned", BASE + "model", body, frozenset({"unauthorized"}))
+
+
 _KINDS: dict[str, tuple[Callable[[Forge], Payload], int]] = {
     "lawful set": (_lawful_set, 3),
     "lawful tare": (_lawful_tare, 3),
     "lawful unsigned": (_lawful_unsigned, 3),
+    "lot": (_lawful_lot, 3),
+    "odd lot": (_odd_lot, 5),
     "bytes": (_broken("random bytes", _bytes), 6),
     "utf-8": (_broken("not UTF-8", _not_utf8), 5),
     # A flipped bit may leave it readable, and then it is unsigned; or make a verb's argument another.
@@ -452,4 +516,6 @@ _KINDS: dict[str, tuple[Callable[[Forge], Payload], int]] = {
     "again": (_again, 5),
     "nonce": (_nonce_again, 4),
     "contradicting": (_contradicting, 5),
+    "model": (_model, 4),
+    "model unsigned": (_model_unsigned, 2),
 }

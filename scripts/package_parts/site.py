@@ -14,8 +14,8 @@ from package_parts.targets import Target, from_debian
 
 ROOT = Path(__file__).parents[2]
 CONSTRAINTS = ROOT / "deploy" / "constraints.txt"
-SOURCES = ("edge_agent", "hardware_mocks", "pyproject.toml", "README.md")
-EXTRAS = ("pi", "signed")
+SOURCES = ("edge_agent", "hardware_mocks", "models", "pyproject.toml", "setup.py", "README.md")
+EXTRAS = ("pi", "signed", "models")
 
 UNCHECKED = ("--invalidation-mode", "unchecked-hash")  # the package's own files do not change under it
 
@@ -24,6 +24,9 @@ NEEDLESS = (
     "bin", "gpiozerocli", "*.pth", "**/tests", "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.a", "**/*.lib",
     "numpy/_core/include", "numpy/f2py", "numpy/doc", "numpy/_pyinstaller", "numpy/testing/**/data",
     "setuptools*", "_distutils_hack", "pkg_resources",
+    # Of the runtime: other accelerators, compilers for them, and what only these import.
+    "ai_edge_litert/aot", "ai_edge_litert/tools", "ai_edge_litert/vendors", "ai_edge_litert/*Accelerator.so",
+    "ai_edge_litert/schema_py_generated.py", "ml_dtypes", "google/protobuf", "google/_upb", "tqdm",
 )  # fmt: skip
 
 

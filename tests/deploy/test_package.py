@@ -75,6 +75,24 @@ def test_the_same_tree_gives_the_same_bytes_whoever_builds_it(tmp_path: Path) ->
     assert packages[0] == packages[1]
 
 
+def test_the_models_go_into_the_package_and_what_trains_them_does_not(tmp_path: Path) -> None:
+    root = Path(site.ROOT)
+    subprocess.run(
+        [sys.executable, "setup.py", "--quiet", "build_py", "--build-lib", str(tmp_path)],
+        cwd=root, capture_output=True, check=True,
+    )  # fmt: skip
+    shipped = {file.name: file.read_bytes() for folder in [root / "models"] for file in folder.glob("*.*")}
+    assert {Path(name).suffix for name in shipped} == {".json", ".tflite"}
+    placed = {str(file.relative_to(tmp_path / "edge_agent/_models")): file.read_bytes()
+              for file in (tmp_path / "edge_agent/_models").rglob("*")}  # fmt: skip
+    assert placed == shipped
+
+
+def test_the_package_takes_the_models_and_their_runtime() -> None:
+    assert {"models", "setup.py"} <= set(site.SOURCES)
+    assert any(found.startswith("ai-edge-litert") for found in site.requirements(ARM64))
+
+
 def test_sources_that_are_not_whole_are_told(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match="missing"):
         build.put(tmp_path / "nothing", tmp_path / "there", 0o644)
