@@ -52,6 +52,19 @@ class Instant:
         """Seconds from this instant to ``now``; infinite when it belongs to an earlier boot."""
         return (now.mono_ms - self.mono_ms) / 1000 if now.boot == self.boot else float("inf")
 
+    def passed_s(self, now: "Instant") -> float:
+        """As ``age_s``, but across boots by wall time; infinite when either wall clock was not synchronised.
+
+        >>> then, unset = Instant(9000, 60_000, "a"), ClockState.UNSYNCED
+        >>> then.passed_s(Instant(9500, 99_000, "a")), then.passed_s(Instant(0, 90_000, "b"))
+        (0.5, 30.0)
+        >>> then.passed_s(Instant(0, 90_000, "b", unset))
+        inf
+        """
+        if now.boot == self.boot or ClockState.UNSYNCED in (self.clock, now.clock):
+            return self.age_s(now)
+        return (now.wall_ms - self.wall_ms) / 1000
+
 
 class Clock(Protocol):
     """Where instants come from: the system's clock, or a simulated one."""

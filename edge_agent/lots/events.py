@@ -165,10 +165,12 @@ def _rebased(book: ShelfBook, event: StockEvent) -> ShelfBook:
 
 
 def _unattributed(draft: _Draft) -> ShelfBook:
-    """What lies there beyond the lots, or is missing to them."""
-    lots, book, shelf = draft.there(), draft.book, draft.shelf
-    grams = [lot.grams(lot.on(shelf)) for lot in lots]
-    units = [lot.units(lot.on(shelf)) for lot in lots]
+    """What lies there beyond the lots and what is thrown away, or is missing to them."""
+    book, shelf = draft.book, draft.shelf
+    known = [(lot, lot.on(shelf)) for lot in draft.there()]
+    known += [(draft.lots[debt.lot], debt.amount) for debt in book.owed if debt.lot in draft.lots]
+    grams = [lot.grams(amount) for lot, amount in known]
+    units = [lot.units(amount) for lot, amount in known]
     return replace(book, unattributed_g=_beyond(book.net_g, grams), unattributed_units=_beyond(book.units, units))
 
 
@@ -293,7 +295,7 @@ def _undraw(draft: _Draft, shelf: str, within_s: float, *, is_whole: bool) -> No
     ``is_whole``: only where one taking answers what is put back now: else it is other goods.
     """
     book = draft.books.get(shelf, ShelfBook())
-    lately = [draw for draw in book.draws if 0 <= draw.at.age_s(draft.at) <= within_s and draw.lot in draft.lots]
+    lately = [draw for draw in book.draws if 0 <= draw.at.passed_s(draft.at) <= within_s and draw.lot in draft.lots]
     if is_whole:
         lately = _answered(draft, lately)
     for draw in reversed(lately):
@@ -384,7 +386,7 @@ def _nameless(draft: _Draft, origin: Origin) -> None:
     """Into the nameless lot that is just being put down, or a new one."""
     for lot in draft.there():
         change = draft.change_of(lot)
-        if lot.origin is origin is Origin.RESTOCK and change and 0 <= lot.received.age_s(draft.at) <= FILL_S:
+        if lot.origin is origin is Origin.RESTOCK and change and 0 <= lot.received.passed_s(draft.at) <= FILL_S:
             amount = change * draft.rest
             grown = replace(lot, amount=lot.amount + amount, left=lot.left + amount)
             draft.lots[lot.id] = draft.shelve(grown, amount)
@@ -420,8 +422,8 @@ def _forget(draft: _Draft) -> None:
     book, at = draft.book, draft.at
     draft.book = replace(
         book,
-        draws=tuple(draw for draw in book.draws if 0 <= draw.at.age_s(at) <= WASTE_S),
-        owed=tuple(debt for debt in book.owed if 0 <= debt.at.age_s(at) <= WASTE_S),
+        draws=tuple(draw for draw in book.draws if 0 <= draw.at.passed_s(at) <= WASTE_S),
+        owed=tuple(debt for debt in book.owed if 0 <= debt.at.passed_s(at) <= WASTE_S),
     )
 
 

@@ -1,7 +1,8 @@
 """The lots of a storeroom as one value: received, moved, wasted, marked down, closed; each with what is left of it.
 
 Amounts are in the lot's own measure, pieces or grams. Of every lot ``amount = left + drawn + wasted + corrected``, and
-nothing is ever below 0. What a scale says and no lot explains stands as ``unattributed`` in the shelf's book.
+nothing is ever below 0. What a scale says and neither a lot nor what is ``owed`` explains stands as ``unattributed`` in
+the shelf's book.
 """
 
 import re
@@ -109,7 +110,7 @@ def received(register: Register, lot: Lot) -> Register:
 
 def _is_it(known: Lot, lot: Lot) -> bool:
     is_there = lot.shelf is None or lot.shelf == known.shelf
-    return is_there and 0 <= known.received.age_s(lot.received) <= MERGE_S
+    return is_there and 0 <= known.received.passed_s(lot.received) <= MERGE_S
 
 
 def _merged(known: Lot, lot: Lot) -> tuple[Lot, Lot]:
@@ -173,7 +174,7 @@ def _from_draws(register: Register, lot: Lot, amount: float, at: Instant) -> _St
     for shelf, book in books.items():
         draws = []
         for draw in reversed(book.draws):
-            is_it = draw.lot == lot.id and 0 <= draw.at.age_s(at) <= WASTE_S
+            is_it = draw.lot == lot.id and 0 <= draw.at.passed_s(at) <= WASTE_S
             taken = min(amount, draw.amount, lot.drawn) if is_it else 0.0
             amount -= taken
             lot = replace(lot, drawn=lot.drawn - taken, wasted=lot.wasted + taken)
