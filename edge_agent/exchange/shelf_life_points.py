@@ -48,8 +48,13 @@ class Points:
 
 
 def read_table(text: str, needed: tuple[str, ...]) -> tuple[tuple[str, ...], list[dict[str, str]]]:
-    """Header (lower case, stripped) and rows. Raises PointsFault for a table without the needed columns."""
-    lines = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    """Header (lower case, stripped) and rows. The first line tells the separator: comma, semicolon or tab.
+
+    Raises PointsFault for a table without the needed columns.
+    """
+    text = text.removeprefix("\ufeff")
+    head = text.partition("\n")[0]
+    lines = csv.reader(io.StringIO(text), delimiter=max(",;\t", key=head.count))
     try:
         header = tuple(cell.strip().lower() for cell in next(lines, []))
         missing = [name for name in needed if name not in header]

@@ -15,7 +15,6 @@ from edge_agent.spoilage.features import GROUPS
 Array = npt.NDArray[np.float64]
 
 LEVEL = 0.90  # of the band between the 5 % and the 95 % quantile
-BETWEEN_SOURCES = 1.0  # real sources lie so much farther apart than the table's spread says
 
 
 def factor(metrics: Mapping[str, float], group: int) -> float:

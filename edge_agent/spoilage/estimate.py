@@ -11,7 +11,7 @@ from edge_agent.domain.shelf_life import HORIZONS_H, LEVELS, RemainingLife
 from edge_agent.inference.model import Model
 from edge_agent.spoilage import guard
 from edge_agent.spoilage.condition import Condition, States, exposure, stacked, used, used_water
-from edge_agent.spoilage.conformal import BETWEEN_SOURCES, factor
+from edge_agent.spoilage.conformal import factor
 from edge_agent.spoilage.features import OFFSET_D, Outlook, group_place
 from edge_agent.spoilage.net import Z, days, moved, physics, predicted, quantiles_ln, spoiled_within
 from edge_agent.spoilage.traits import Traits, together
@@ -70,7 +70,7 @@ def _from_conditions(lots: Sequence[LotView], model: Model | None, at: Instant) 
 def outlook_of(lots: Sequence[LotView]) -> Outlook:
     return Outlook(
         forecast_c=np.array([lot.forecast_c for lot in lots], dtype=np.float64),
-        life_sd=np.array([lot.life_sd for lot in lots], dtype=np.float64) * BETWEEN_SOURCES,
+        life_sd=np.array([lot.life_sd for lot in lots], dtype=np.float64),
         slope_sd=np.array([lot.slope_sd for lot in lots], dtype=np.float64),
         group=np.array([group_place(lot.group) for lot in lots], dtype=np.int64),
     )

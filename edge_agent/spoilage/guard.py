@@ -31,7 +31,6 @@ FROZEN = "was_frozen"
 DRYING = "water_loss"
 NO_CONDITION = "no_temperature_history"
 NO_DATE = "no_date"
-CLASS_DEFAULT = "class_default"
 
 
 @dataclass(frozen=True, slots=True)

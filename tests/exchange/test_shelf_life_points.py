@@ -68,6 +68,14 @@ def test_the_columns_may_stand_in_any_order_and_need_not_all_be_there() -> None:
     assert (point.product, point.group, point.low_d, point.kind) == ("cod", "cod", 7.0, "observed")
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_the_first_line_tells_the_separator(separator: str) -> None:
+    rows = ("product,profile,observed_days,criterion", 'cod,const:2,7,"odour, taste; gills"')
+    text = "\n".join(row.replace(",", separator, 3) for row in rows)
+    (point,) = read_points(text).points
+    assert (point.product, point.low_d, point.criterion) == ("cod", 7.0, "odour, taste; gills")
+
+
 @pytest.mark.parametrize("text", ["", "product\ncod\n", "product,profile\ncod,const:0\n"])
 def test_a_table_without_the_needed_columns_is_refused(text: str) -> None:
     with pytest.raises(PointsFault, match="must"):
