@@ -28,10 +28,9 @@ class KeySettings:
     verbs: tuple[str, ...] = (EVERY,)  # that it may sign
 
     def __post_init__(self) -> None:
-        right = "base64 of the 32 bytes of an Ed25519 public key: edge-agent key new tells it"
         require(
             identifier("name", self.name),
-            None if public_bytes(self.public_key) else SettingFault("public_key", self.public_key, right),
+            key_fault(self.public_key),
             *_verb_faults("verbs", self.verbs),
         )
 
@@ -78,6 +77,12 @@ def public_bytes(text: str) -> bytes | None:
     except (binascii.Error, ValueError):
         return None
     return found if len(found) == KEY_BYTES else None
+
+
+def key_fault(public_key: str) -> SettingFault | None:
+    """Of the public half of any key that signs something for this node."""
+    right = "base64 of the 32 bytes of an Ed25519 public key: edge-agent key new tells it"
+    return None if public_bytes(public_key) else SettingFault("public_key", public_key, right)
 
 
 def refusal(command: Command, settings: CommandSettings) -> str | None:

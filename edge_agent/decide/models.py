@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from edge_agent.decide.authority import public_bytes
+from edge_agent.decide.authority import key_fault
 from edge_agent.domain.command import Command
 from edge_agent.domain.settings import SettingFault, identifier, require, within
 
@@ -40,11 +40,7 @@ class ModelKeySettings:
     public_key: str  # base64 of its 32 bytes
 
     def __post_init__(self) -> None:
-        right = "base64 of the 32 bytes of an Ed25519 public key: edge-agent key new tells it"
-        require(
-            identifier("name", self.name),
-            None if public_bytes(self.public_key) else SettingFault("public_key", self.public_key, right),
-        )
+        require(identifier("name", self.name), key_fault(self.public_key))
 
 
 @dataclass(frozen=True, slots=True)

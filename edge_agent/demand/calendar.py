@@ -1,34 +1,14 @@
-"""What the calendar says of a day ahead: public holidays of a country and region, school holidays, events."""
+"""What the calendar says of a day ahead: public holidays, school holidays, events."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.demand.panel import Panel
-from edge_agent.domain.forecast import MAX_HORIZON_D
-
 Floats = NDArray[np.float64]
 
 BEFORE_D = 2  # people buy for a holiday so many days before it
-
-
-def public_holidays(country: str, region: str | None, years: Iterable[int]) -> dict[date, str]:
-    """Day -> name. ISO 3166 codes, the region as the package `holidays` spells it.
-
-    Loads that package, which takes 15 MB for the rest of the process: ask once a year, and keep the answer.
-    Raises ValueError for a country or region it does not know.
-    """
-    import holidays
-
-    known = holidays.list_supported_countries()
-    if country not in known:
-        raise ValueError(f"country = {country!r}: must be an ISO 3166 code such as DE, one of {len(known)} known")
-    if region is not None and region not in known[country]:
-        regions = ", ".join(known[country]) or "none: leave it out"
-        raise ValueError(f"region = {region!r}: must be one of {country}'s: {regions}")
-    return dict(holidays.country_holidays(country, subdiv=region, years=sorted(set(years)), language="en_US"))
 
 
 def calendar_of(
@@ -48,20 +28,6 @@ def calendar_of(
         "school_holiday": _is_in(school, first, days),
         "event": _is_in(events, first, days),
     }
-
-
-def with_calendar(known: Mapping[str, Floats], calendar: Mapping[str, Floats], series: int) -> dict[str, Floats]:
-    """Where ``known`` of a panel tells nothing of a day, the calendar does; it is the same for every series."""
-    found = dict(known)
-    for name, values in calendar.items():
-        whole = np.broadcast_to(values, (series, len(values)))
-        found[name] = np.where(np.isfinite(found[name]), found[name], whole) if name in found else whole.copy()
-    return found
-
-
-def days_of(panel: Panel) -> int:
-    """That a calendar for this panel must have."""
-    return panel.days + MAX_HORIZON_D
 
 
 def _is_in(days: Collection[date], first: date, count: int) -> Floats:

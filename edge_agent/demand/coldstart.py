@@ -15,7 +15,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 HALF_D = 7.0  # own days at which the own level counts half
-OWN_SHARES_HALF_D = 7.0
 MOST_FELLOWS = 40
 LEAST_LEVEL = 0.02  # units a day
 

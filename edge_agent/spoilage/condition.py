@@ -363,10 +363,6 @@ def weighed(condition: Condition, lot: Traits, seen: Weighed, over_d: float) -> 
     )
 
 
-def lots_transpiration(lot: Traits) -> Array:
-    return np.asarray(lot.transpiration).reshape(-1)[:1]
-
-
 def written(condition: Condition) -> list[float | None]:
     """For the memory: the form, and FIELDS in their order, rounded; None = not known."""
     return [FORM, *(None if value != value else _rounded(value) for value in _values(condition))]

@@ -21,7 +21,6 @@ _NORMAL = NormalDist()
 
 LN10 = math.log(10.0)
 LIMIT_PMO_LOG = math.log10(20_000)  # CFU/mL: the legal limit of the US Pasteurized Milk Ordinance
-LIMIT_SPOILED_LOG = 6.0  # CFU/mL: about where defects of milk begin
 _LEAST_RATE = 1e-9  # 1/d: below it nothing happens in a shop's lifetime; keeps the closed forms finite
 
 
@@ -209,12 +208,6 @@ def counted(cloud: Cartons, log_count: float, sd_log: float = 0.25) -> Cartons:
     rest = (1.0 - float(cloud.weights.sum())) * alone
     weights = cloud.weights * likely
     return Cartons(weights / (float(weights.sum()) + rest), cloud.flora, cloud.organisms)
-
-
-def spoiled_share(cloud: Cartons, limit_log: float = LIMIT_PMO_LOG) -> float:
-    """Probability that the lot's carton is beyond the limit now."""
-    log_n = np.concatenate([np.asarray(flora.log_n) for flora in cloud.flora])
-    return float(cloud.weights[log_n > limit_log].sum())
 
 
 def spoiled_within(cloud: Cartons, temp_c: float, days: float, limit_log: float = LIMIT_PMO_LOG) -> float:

@@ -19,7 +19,6 @@ from edge_agent.spoilage.traits import Traits
 
 LONGEST_D = 400.0  # no estimate is longer
 WATER_SD = 0.5  # of ln of the loss at which goods look withered; transpiration differs by 2 to 10 times
-ASSUMED_OFFSET_SD_C = 0.5  # of a shelf against the sensor of its room
 _GROWS = 1.12  # from step to step of the time that is looked ahead
 _FIRST_STEP_H = 2.0
 
