@@ -1,8 +1,11 @@
 """For all tests."""
 
+import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 sys.path.append(str(Path(__file__).parent / "inference"))  # model_files: bundles of the tiny model, for several rooms
@@ -10,3 +13,19 @@ sys.path.append(str(Path(__file__).parent / "inference"))  # model_files: bundle
 # An example's time says how busy the machine is; what is too slow is seen by scripts/bench.
 settings.register_profile("edge-agent", deadline=None)
 settings.load_profile("edge-agent")
+
+
+def _levels() -> dict[str, int]:
+    known = logging.root.manager.loggerDict
+    return {name: logging.getLogger(name).level for name in list(known) if name.startswith("edge_agent")}
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_they_were() -> Iterator[None]:
+    """A logger left quiet would hide what a later test on the same worker looks for."""
+    before = _levels()
+    yield
+    left = {name: level for name, level in _levels().items() if level != before.get(name, logging.NOTSET)}
+    for name in left:
+        logging.getLogger(name).setLevel(before.get(name, logging.NOTSET))
+    assert not left, f"left quiet: {left}"

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import math
 import os
 import sys
@@ -92,6 +93,19 @@ def state_directory(of: Settings, state: str | None) -> Path:
     if os.path.exists(directory) and not os.path.isdir(directory):  # unlike those of Path, they never raise
         raise CliError(Exit.CONFIG, f"storage.directory = {directory}: must be a directory, and a file is there")
     return in_use(directory)
+
+
+@contextmanager
+def without_complaints(*loggers: str) -> Iterator[None]:
+    """What these complain of is told by the command itself, or was recorded long ago."""
+    levels = {logger: logger.level for logger in map(logging.getLogger, loggers)}
+    try:
+        for logger in levels:
+            logger.setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for logger, level in levels.items():
+            logger.setLevel(level)
 
 
 @contextmanager

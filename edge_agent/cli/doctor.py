@@ -12,13 +12,20 @@ edge-agent doctor --json | jq -c 'select(.verdict != "ok")'
 """
 
 import argparse
-import logging
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge_agent.cli.common import add_config, add_json, add_state, console, machine_now, print_json
+from edge_agent.cli.common import (
+    add_config,
+    add_json,
+    add_state,
+    console,
+    machine_now,
+    print_json,
+    without_complaints,
+)
 from edge_agent.config import ConfigError, Settings, load
 from edge_agent.domain.settings import SettingsError
 from edge_agent.drivers.errors import BoardError
@@ -43,16 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    for name in ("edge_agent.drivers", "edge_agent.mqtt", "edge_agent.service.models"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what they complain of stands in the findings
     findings = []
-    for finding in examine(Path(args.config), args.state):
-        findings.append(finding)
-        if args.json:
-            told = {"part": finding.part, "verdict": finding.verdict.value, "words": finding.words}
-            print_json(told | ({"cure": finding.cure} if finding.cure else {}))
-        else:
-            _show(finding)
+    with without_complaints("edge_agent.drivers", "edge_agent.mqtt", "edge_agent.service.models"):
+        for finding in examine(Path(args.config), args.state):
+            findings.append(finding)
+            if args.json:
+                told = {"part": finding.part, "verdict": finding.verdict.value, "words": finding.words}
+                print_json(told | ({"cure": finding.cure} if finding.cure else {}))
+            else:
+                _show(finding)
     if not args.json:
         print(verdict(findings))
     return exit_code(findings)

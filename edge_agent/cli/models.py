@@ -14,7 +14,6 @@ Exit code 1 when a model is refused, 6 when a change is.
 
 import argparse
 import json
-import logging
 import os
 import uuid
 from collections.abc import Iterator, Mapping
@@ -36,6 +35,7 @@ from edge_agent.cli.common import (
     print_json,
     settings,
     state_directory,
+    without_complaints,
 )
 from edge_agent.cli.exits import CliError, Exit
 from edge_agent.cli.local import ask_locally
@@ -109,12 +109,12 @@ def run(args: argparse.Namespace) -> Exit:
     if args.action == "sign":
         return _sign(args)
     chosen = settings(args.config)
-    logging.getLogger("edge_agent.service").setLevel(logging.CRITICAL)  # what it says of the models is told here
-    if args.action == "list":
-        return _list(args, _models(args, chosen))
-    if args.action == "verify":
-        return _verify(args, _models(args, chosen))
-    return tell(change(args, chosen), as_json=args.json, in_words=True)
+    with without_complaints("edge_agent.service"):
+        if args.action == "list":
+            return _list(args, _models(args, chosen))
+        if args.action == "verify":
+            return _verify(args, _models(args, chosen))
+        return tell(change(args, chosen), as_json=args.json, in_words=True)
 
 
 def _models(args: argparse.Namespace, chosen: Settings) -> Models:

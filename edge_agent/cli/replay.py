@@ -12,7 +12,6 @@ a line: at, topic, qos, retain, payload.
 import argparse
 import contextlib
 import io
-import logging
 import os
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from typing import Any, BinaryIO
 
 from rich.console import Console
 
-from edge_agent.cli.common import folder, print_json, settings
+from edge_agent.cli.common import folder, print_json, settings, without_complaints
 from edge_agent.cli.exits import CliError, Exit
 from edge_agent.config import Settings
 from edge_agent.domain.instant import Instant
@@ -58,7 +57,7 @@ def run(args: argparse.Namespace) -> Exit:
     console = Console(stderr=True, quiet=args.quiet)
     began_s = time.monotonic()
     with (
-        _without_its_complaints(is_told=args.verbose),
+        without_complaints(*(() if args.verbose else OF_THE_RECORDING)),
         _out(args.out) as out,
         _directory(args.state) as directory,
         console.status("playing the trace") as status,
@@ -117,19 +116,6 @@ def _refuse_to_overwrite(out: str, traces: Sequence[str]) -> None:
         with contextlib.suppress(OSError):  # one of them is not there: whoever opens it says so
             if out != "-" and os.path.samefile(out, trace):
                 raise CliError(Exit.USAGE, f"--out {out}: is the recording {trace} itself: name another file")
-
-
-@contextlib.contextmanager
-def _without_its_complaints(*, is_told: bool) -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in OF_THE_RECORDING]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in () if is_told else loggers:
-            logger.setLevel(logging.CRITICAL)
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 class LateFile(io.RawIOBase):

@@ -21,7 +21,6 @@ edge-agent scale history shelf-1 --config config/simulated.toml
 """
 
 import argparse
-import logging
 import sys
 import threading
 from collections import deque
@@ -47,6 +46,7 @@ from edge_agent.cli.common import (
     print_json,
     settings,
     state_directory,
+    without_complaints,
 )
 from edge_agent.cli.exits import CliError, Exit
 from edge_agent.cli.watch import listen
@@ -285,10 +285,8 @@ def _diagnose(args: argparse.Namespace, chosen: Settings, shelf: ShelfSettings) 
     state = _state(directory, shelf)
     shelf, days = in_force(shelf, scale_history.calibrations(directory, shelf), machine_now())
     known = _known(chosen, shelf, state, days)
-    for name in ("edge_agent.service.polling", "edge_agent.drivers"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what they complain of stands in the verdict
     status = Console(stderr=True, quiet=args.json).status(f"{args.seconds:g} s: nobody touch {shelf.name}, please")
-    with status:
+    with status, without_complaints("edge_agent.service.polling", "edge_agent.drivers"):
         samples = measured(chosen, shelf, args.seconds)
     found = diagnosed(shelf, samples, known)
     if args.json:

@@ -14,7 +14,6 @@ edge-agent calibrate shelf-1 cancel                          leave everything as
 
 import argparse
 import getpass
-import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +29,7 @@ from edge_agent.cli.common import (
     print_json,
     settings,
     state_directory,
+    without_complaints,
 )
 from edge_agent.cli.exits import CliError, Exit
 from edge_agent.cli.scale import shelf_of
@@ -127,9 +127,8 @@ def _an_agent(chosen: Settings, directory: Path, shelf: str, say: Callable[[str]
         yield
         return
     say("No agent runs: one runs here meanwhile, without the broker.")
-    logging.getLogger("edge_agent").setLevel(logging.CRITICAL)
     try:
-        with alone.agent(chosen, directory, shelf):
+        with without_complaints("edge_agent"), alone.agent(chosen, directory, shelf):
             yield
     except alone.NotStarted as error:
         raise CliError(Exit.FAULT, f"no agent could be started here: {error}: see `edge-agent doctor`") from error
