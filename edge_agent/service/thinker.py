@@ -2,10 +2,11 @@
 
 A task reads what it needs and answers a value; the cycle takes the answers and decides. A task that fails, also by a
 bug, costs its answer and no more: the next one is done, and whoever asked has an alarm (``trouble``). One that hangs is
-left to itself, and a fresh thread serves the others. In a stepped run, whose clock stands still meanwhile, ``take``
-itself does the work, and a bug goes up.
+left to itself, and a fresh thread serves the others; one takes the place of a thread that died, too. In a stepped run,
+whose clock stands still meanwhile, ``take`` itself does the work, and a bug goes up.
 """
 
+import contextlib
 import logging
 import os
 import threading
@@ -52,8 +53,14 @@ class _Running:
         return self.age_s >= self.limit_s
 
 
+def step_back() -> None:
+    """Lower the calling thread's priority, on Linux its alone. Raises OSError where a unit's filter forbids it."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+
+
 class Thinker:
-    def __init__(self) -> None:
+    def __init__(self, step_back: Callable[[], None] = step_back) -> None:
+        self._step_back = step_back
         self._condition = threading.Condition()
         self._asked: deque[_Asked] = deque()
         self._thoughts: deque[Thought] = deque()
@@ -86,6 +93,11 @@ class Thinker:
     def supervise(self, now: Instant) -> None:
         """Each cycle: a task that has run for too long gets no more of the others' time."""
         with self._condition:
+            if self._thread is not None and not self._thread.is_alive() and not self._is_stopped:
+                for asked in self._asked:
+                    self._faults.setdefault(asked.name, "the thread that thinks has died")
+                log.error("the thread that thinks has died; another takes its place")
+                self._start_thread()
             for name, running in self._running.items():
                 was_hanging = running.hangs
                 running.since = running.since or now
@@ -130,7 +142,8 @@ class Thinker:
         self._thread.start()
 
     def _run(self, generation: int) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)  # on Linux of this thread alone
+        with contextlib.suppress(OSError):  # systemd's filter @resources forbids it: as an equal of the others, then
+            self._step_back()
         while (asked := self._next(generation)) is not None:
             try:
                 thought = Thought(asked.name, asked.task())

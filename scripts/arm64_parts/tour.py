@@ -12,7 +12,7 @@ from arm64_parts.bench import Bench
 FIGURE = "FIGURE "
 
 
-def tour(bench: Bench, folder: Path, say: Callable[[str], None]) -> list[Figure]:
+def tour(bench: Bench, folder: Path, say: Callable[[str], None], act: str = "tour") -> list[Figure]:
     found: list[Figure] = []
 
     def heard(line: str) -> None:
@@ -22,7 +22,7 @@ def tour(bench: Bench, folder: Path, say: Callable[[str], None]) -> list[Figure]
 
     say("a tour of one boot")
     with bench.job() as job:
-        status = bench.run(job, "bash bench/hw_up.sh && python3 -u guest.py tour", heard)
+        status = bench.run(job, f"bash bench/hw_up.sh && python3 -u guest.py {act}", heard)
     if status and not found:
         raise CampaignError(f"the guest ended with {status} before it told anything")
     return [*found, Figure("the tour went to its end", "yes" if status == 0 else f"exit {status}", "", "yes")]

@@ -50,6 +50,37 @@ def test_without_a_thread_the_work_is_done_when_the_answer_is_taken():
     assert (order, thinker.take()) == (["a"], [])
 
 
+def test_what_may_not_lower_its_priority_works_as_an_equal():
+    thinker = Thinker(raises(PermissionError(1, "Operation not permitted")))
+    thinker.start()
+    thinker.ask("a", lambda: "done")
+    assert [thought.result for thought in taken(thinker, 1)] == ["done"]
+    thinker.stop(10.0)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_died_is_told_and_another_takes_its_place(caplog):
+    deaths, dead = [TypeError("a bug in the thread itself")], threading.Event()
+
+    def die_once() -> None:
+        if deaths:
+            dead.set()
+            raise deaths.pop()
+
+    thinker = Thinker(die_once)
+    thinker.start()
+    assert dead.wait(10.0)
+    thinker.ask("lives", lambda: "done")
+    for second in range(1000):
+        thinker.supervise(at(second))
+        if "has died; another takes its place" in caplog.text:
+            break
+        threading.Event().wait(0.01)
+    assert [thought.result for thought in taken(thinker, 1)] == ["done"]
+    assert (thinker.trouble("lives"), deaths) == ("", [])
+    thinker.stop(10.0)
+
+
 def test_without_a_thread_a_fault_is_an_answer_and_a_bug_goes_up():
     thinker = Thinker()
     thinker.ask("lives", raises(ValueError("no table")))
