@@ -9,7 +9,7 @@ FILE is csv: product, profile (const:T, step:10@1d;5@rest, step:5 with 8h@25 onc
 and/or obs_lo, obs_hi, and what there is of group, censoring, kind, source. Outputs of models and fitted estimates are
 told apart and not scored. `model` is what the agent would tell at the start of the last stretch, `physics` the table
 with its own band, `dates` a consumer's fixed days. Bias and accuracy factors count a prediction inside of an observed
-interval as right.
+interval as right. Lives known from one side: on how many the median is right, and how many the 90 % band allows.
 
 --milk takes csv with VSLNumber (the round), Day_Initial, SPC_DI and lo_20k, hi_20k: between which days a carton kept at
 6 °C passed 20,000 CFU/mL; empty hi: not within the test. What is learnt from rounds never comes from the scored one.
@@ -105,13 +105,14 @@ def _text(path: str) -> str:
 
 
 def _of_points(args: argparse.Namespace, model: "Model | None") -> dict[str, Any]:
-    from edge_agent.exchange.shelf_life_points import PointsFault, read_points
+    from edge_agent.exchange.life_rows import TableFault
+    from edge_agent.exchange.shelf_life_points import read_points
     from edge_agent.spoilage.judge import judged  # here: numpy is slow to import
     from edge_agent.spoilage.products import shipped
 
     try:
         points = read_points(_text(args.file))
-    except PointsFault as error:
+    except TableFault as error:
         raise CliError(Exit.FAULT, f"{args.file}: {error}") from error
     chosen = [one for one in points.points if not any(word in one.product.lower() for word in args.without)]
     found = judged(chosen, shipped(), model, leave_out=args.leave_out == "source")
@@ -178,11 +179,13 @@ def _show_points(args: argparse.Namespace, points: "Points", found: "Judged", to
     print(f"{counted(told['points'], 'point')} scored; {left}{less}")
     from rich.table import Table
 
-    shown = Table("goods", "method", *FIGURES, "bounds right")
+    shown = Table("goods", "method", *FIGURES, "bounds right", "possible")
     for name, methods in {"all": told["methods"], **told["groups"]}.items():
         for method, values in methods.items():
             cells = [_cell(values[figure]) for figure in FIGURES]
-            shown.add_row(name, method, *cells, f"{values['bounds_right']} of {values['bounds']}")
+            bounds = values["bounds"]
+            right, possible = (f"{values[key]} of {bounds}" for key in ("bounds_right", "bounds_possible"))
+            shown.add_row(name, method, *cells, *((right, possible) if bounds else ("-", "-")))
     console().print(shown)
     if args.points:
         _show_each(found)
@@ -211,13 +214,13 @@ def _show_each(found: "Judged") -> None:
 
 
 def _of_milk(args: argparse.Namespace, model: "Model | None") -> dict[str, Any]:
+    from edge_agent.exchange.life_rows import TableFault
     from edge_agent.exchange.milk_cartons import read_cartons
-    from edge_agent.exchange.shelf_life_points import PointsFault
     from edge_agent.spoilage.milk_judge import forecast
 
     try:
         cartons = read_cartons(_text(args.milk))
-    except PointsFault as error:
+    except TableFault as error:
         raise CliError(Exit.FAULT, f"{args.milk}: {error}") from error
     found = forecast(cartons.cartons, model)
     told = told_milk(cartons, found)

@@ -91,14 +91,6 @@ class States:
         return int(self.table.shape[1])
 
 
-@dataclass(frozen=True, slots=True)
-class Air:
-    """Around the lot at the end of a step; None: not measured."""
-
-    temperature_c: float | None
-    rh_pct: float | None = None
-
-
 def start(lots: Traits, product_c: Array, used: Array | float = 0.0) -> States:
     """Lots as they come in, `used` = the share of their life that is behind them (growth and lag alike)."""
     table = np.empty((len(FIELDS), max(len(lots), np.size(product_c), np.size(used))))
@@ -116,13 +108,6 @@ def received(lot: Traits, product_c: float, used: float = 0.0) -> Condition:
     if not isfinite(product_c):
         raise ValueError(f"product_c = {product_c}: must be a temperature")
     return unstacked(start(lot, np.array([product_c]), used))[0]
-
-
-def advanced(condition: Condition, lot: Traits, air: Air, dt_s: float) -> Condition:
-    """One lot after a step in which the air changed evenly to what it is now."""
-    air_c = nan if air.temperature_c is None else air.temperature_c
-    rh_pct = nan if air.rh_pct is None else air.rh_pct
-    return unstacked(advance(stacked([condition]), lot, np.array([air_c]), np.array([rh_pct]), dt_s))[0]
 
 
 def stacked(conditions: Sequence[Condition]) -> States:

@@ -77,7 +77,7 @@ def rest_d(states: States, lots: Traits, forecast_c: Array, end: Array | float =
 
     Ageing goes on at two speeds (lag, then growth), injury by cold adds to it after its grace, water runs beside it.
     A lot is over where the share used reaches ``end`` (1, or what a luckier lot stands), or its water loss ``dry`` of
-    the most it may lose. ``remaining.ahead`` is the same for a forecast that changes, step by step.
+    the most it may lose.
     """
     shape = np.zeros(len(states))
     rate = rates(lots.kind, lots.parameter, lots.ref_c, forecast_c + shape)

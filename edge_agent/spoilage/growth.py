@@ -1,15 +1,14 @@
-"""Microbial growth in milk and on meat: counts and physiological state through a history of temperatures.
+"""Microbial growth in milk: counts and physiological state through a history of temperatures.
 
-Primary models: Baranyi and Roberts (1994), and the three phases of Buchanan et al. (1997). The adaptation of the cells
-(the lag) runs on a rate of its own, so the order of warm and cold matters. Secondary models: square root (Ratkowsky)
-and the cardinal temperatures of Rosso. Rates are natural (1/d of ln N), counts are log10 CFU per mL or g.
+Primary model: Baranyi and Roberts (1994). The adaptation of the cells (the lag) runs on a rate of its own, so the order
+of warm and cold matters. Secondary model: square root (Ratkowsky). Rates are natural (1/d of ln N), counts are log10
+CFU per mL. (Meat ages by ``kinetics``, its lag apart: ``kinetics.lag_share_at``.)
 Functions take floats or arrays of one shape, and are exact while the temperature is constant.
 """
 
 import math
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -34,9 +33,6 @@ class Organism:
     adapt_tmin_c: Real  # of the adaptation to the food; sea bream: -11.8 °C growth, -12.8 °C lag (AEM 2001)
     work: Real  # h0 = rate x lag: what the cells must do before they grow; 0 for none
     log_max: Real = 8.5
-    secondary: Literal["square root", "cardinal"] = "square root"
-    topt_c: float = 30.0  # used by the cardinal model only
-    tmax_c: float = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,31 +52,14 @@ def gamma_root(temp_c: Real, ref_c: float, tmin_c: Real) -> Real:
     return result
 
 
-def gamma_cardinal(temp_c: Real, tmin_c: Real, topt_c: float, tmax_c: float) -> Real:
-    """Rosso et al. (1995) with n = 2: 1 at Topt, 0 outside of Tmin to Tmax."""
-    t = np.asarray(temp_c, dtype=float)
-    low = np.asarray(tmin_c, dtype=float)
-    over = (t - tmax_c) * (t - low) ** 2
-    under = (topt_c - low) * ((topt_c - low) * (t - topt_c) - (topt_c - tmax_c) * (topt_c + low - 2 * t))
-    result: Array = np.where((t > low) & (t < tmax_c), over / np.where(under == 0, 1.0, under), 0.0)
-    return result
-
-
-def _relative(organism: Organism, temp_c: Real, tmin_c: Real) -> Real:
-    if organism.secondary == "square root":
-        return gamma_root(temp_c, organism.ref_c, tmin_c)
-    at_ref = gamma_cardinal(organism.ref_c, tmin_c, organism.topt_c, organism.tmax_c)
-    return np.asarray(gamma_cardinal(temp_c, tmin_c, organism.topt_c, organism.tmax_c) / at_ref)
-
-
 def growth_rate(organism: Organism, temp_c: Real) -> Real:
     """ln per day."""
-    return np.asarray(organism.rate_ref * _relative(organism, temp_c, organism.tmin_c))
+    return np.asarray(organism.rate_ref * gamma_root(temp_c, organism.ref_c, organism.tmin_c))
 
 
 def adaptation_rate(organism: Organism, temp_c: Real) -> Real:
     """Of ln Q, per day."""
-    return np.asarray(organism.rate_ref * _relative(organism, temp_c, organism.adapt_tmin_c))
+    return np.asarray(organism.rate_ref * gamma_root(temp_c, organism.ref_c, organism.adapt_tmin_c))
 
 
 def inoculated(organism: Organism, log_n: Real) -> Flora:
@@ -102,15 +81,6 @@ def grown(flora: Flora, organism: Organism, temp_c: Real, days: Real) -> Flora:
     room = (np.asarray(flora.log_n) - organism.log_max) * LN10
     braked = np.logaddexp(np.log1p(-np.exp(np.minimum(room, -1e-12))), room + gain)
     return Flora(flora.log_n + (gain - braked) / LN10, after_q)
-
-
-def grown_three_phases(flora: Flora, organism: Organism, temp_c: Real, days: Real) -> Flora:
-    """Lag, growth, rest (Buchanan): no growth until the adaptation's work is done, then straight up to the most."""
-    rate = np.asarray(growth_rate(organism, temp_c))
-    adapting = np.maximum(adaptation_rate(organism, temp_c), _LEAST_RATE)
-    lag_left = np.maximum(-np.asarray(flora.ln_q), 0.0) / adapting
-    gain = rate * np.maximum(days - lag_left, 0.0) / LN10
-    return Flora(np.minimum(flora.log_n + gain, organism.log_max), flora.ln_q + adapting * days)
 
 
 def days_until(flora: Flora, organism: Organism, temp_c: Real, limit_log: Real) -> Real:

@@ -81,6 +81,7 @@ class Figures:
     middle_accuracy_factor: float | None
     bounds: int  # points known from one side only
     bounds_right: int  # of them, median on the right side
+    bounds_possible: int  # of them, some of the 90 % band on the right side
     width: float | None  # median of 95 % / 5 % quantile
 
 
@@ -283,6 +284,7 @@ def figures(scored: Iterable[Scored], method: str) -> Figures:
         middle_accuracy_factor=_over(middle, lambda values: math.exp(_mean([abs(value) for value in values]))),
         bounds=len(bounds),
         bounds_right=sum(point.low_d <= said.middle_d <= point.high_d for point, said in bounds),
+        bounds_possible=sum(point.low_d <= said.high_d and said.low_d <= point.high_d for point, said in bounds),
         width=_over(sure, lambda pairs: float(np.median([s.high_d / max(s.low_d, 1e-3) for _, s in pairs]))),
     )
 

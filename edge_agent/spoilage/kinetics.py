@@ -20,13 +20,12 @@ LEAST_RATE = 1e-4  # a life of 10,000 times the reference: below a square root's
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One form of RRS: its parameter's unit and bounds, ln RRS (or RRS), and the parameter from two lives."""
+    """One form of RRS: its parameter's unit and bounds, and the rate."""
 
     unit: str
     low: float
     high: float
     rate: Callable[[Array, Array, Array], Array]  # temperature, parameter, reference temperature
-    per_kelvin: Callable[[float, float], float]  # d ln RRS / dT at a temperature, of a parameter
 
 
 def _q10(temperature_c: Array, q10: Array, ref_c: Array) -> Array:
@@ -48,12 +47,10 @@ def _exponential(temperature_c: Array, per_c: Array, ref_c: Array) -> Array:
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "q10": Kind("1", 1.0, 12.0, _q10, lambda q10, _: float(np.log(q10)) / 10),
-        "arrhenius": Kind(
-            "kJ/mol", 5.0, 300.0, _arrhenius, lambda energy, c: energy * 1000 / GAS_J_MOL_K / (c + KELVIN) ** 2
-        ),
-        "square_root": Kind("°C", -40.0, 10.0, _square_root, lambda least_c, c: 2 / max(c - least_c, 0.5)),
-        "exponential": Kind("1/°C", 0.0, 0.5, _exponential, lambda per_c, _: per_c),
+        "q10": Kind("1", 1.0, 12.0, _q10),
+        "arrhenius": Kind("kJ/mol", 5.0, 300.0, _arrhenius),
+        "square_root": Kind("°C", -40.0, 10.0, _square_root),
+        "exponential": Kind("1/°C", 0.0, 0.5, _exponential),
     }
 )
 NAMES = tuple(KINDS)
@@ -106,62 +103,6 @@ def rates(kind: Array, parameter: Array, ref_c: Array, temperature_c: Array) -> 
         chosen = kind == place
         out[chosen] = KINDS[NAMES[int(place)]].rate(within[chosen], parameter[chosen], ref_c[chosen])
     return np.maximum(out, LEAST_RATE)
-
-
-def temperature_c(kinetics: Kinetics, rate: float) -> float:
-    """The inverse: at which temperature goods spoil `rate` times as fast as at the reference.
-
-    >>> fish = Kinetics("square_root", -10.0, 0.0)
-    >>> round(temperature_c(fish, relative_rate(fish, 7.5)), 9)
-    7.5
-    """
-    if not rate > 0:
-        raise ValueError(f"rate = {rate}: must be above 0")
-    parameter, ref_c = kinetics.parameter, kinetics.ref_c
-    if kinetics.kind == "square_root":
-        return float(parameter + (ref_c - parameter) * rate**0.5)
-    if kinetics.kind == "arrhenius":
-        return float(1 / (1 / (ref_c + KELVIN) - np.log(rate) * GAS_J_MOL_K / (1000 * parameter)) - KELVIN)
-    slope = KINDS[kinetics.kind].per_kelvin(parameter, ref_c)
-    if slope == 0:
-        raise ValueError("these goods spoil equally fast at every temperature")
-    return float(ref_c + np.log(rate) / slope)
-
-
-def slope_per_kelvin(kinetics: Kinetics, at_c: float) -> float:
-    """d ln RRS / dT: what an error of one kelvin does to the life, as a share.
-
-    >>> round(slope_per_kelvin(Kinetics("q10", 3.0, 0.0), 4.0), 3)
-    0.11
-    """
-    return KINDS[kinetics.kind].per_kelvin(kinetics.parameter, at_c)
-
-
-def energy_kj_mol(q10: float, at_c: float) -> float:
-    """Activation energy that answers to a Q10 about one temperature.
-
-    >>> round(energy_kj_mol(3.0, 10.0))
-    73
-    """
-    return float(np.log(q10)) * GAS_J_MOL_K * (at_c + KELVIN) ** 2 / 10_000
-
-
-def parameter_between(kind: str, ref_c: float, at_c: float, rate: float) -> float:
-    """The parameter that makes goods spoil `rate` times as fast at `at_c` as at `ref_c`: from two observed lives.
-
-    >>> round(parameter_between("q10", 0.0, 5.0, 24.5 / 14.0), 2)
-    3.06
-    >>> round(parameter_between("square_root", 0.0, 5.0, 2.25), 6)
-    -10.0
-    """
-    if kind == "q10":
-        return float(rate ** (10 / (at_c - ref_c)))
-    if kind == "exponential":
-        return float(np.log(rate) / (at_c - ref_c))
-    if kind == "arrhenius":
-        return float(np.log(rate) * GAS_J_MOL_K / 1000 / (1 / (ref_c + KELVIN) - 1 / (at_c + KELVIN)))
-    root = rate**0.5
-    return float((root * ref_c - at_c) / (root - 1))
 
 
 def lag_share_at(rate: Array, lag_share: Array, lag_power: Array) -> Array:

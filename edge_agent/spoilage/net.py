@@ -15,7 +15,6 @@ from edge_agent.inference.model import Model
 from edge_agent.spoilage.condition import States
 from edge_agent.spoilage.features import OFFSET_D, Outlook, rest_d, rows
 from edge_agent.spoilage.growth import normal_quantile
-from edge_agent.spoilage.remaining import WATER_SD
 from edge_agent.spoilage.traits import Traits
 
 Array = npt.NDArray[np.float64]
@@ -25,6 +24,7 @@ MEDIAN_SCALE = 0.25  # ln ratio for an output of 1
 MOST_LN_RATIO = 1.5
 MOST_GAP = 4.0  # of an output that stretches a gap
 LEAST_GAP = 0.01  # of ln days: a band of no width cannot be stretched
+WATER_SD = 0.5  # of ln of the loss at which goods look withered; transpiration differs by 2 to 10 times
 Z = np.array([normal_quantile(level) for level in LEVELS])
 
 
@@ -37,7 +37,9 @@ class Physics:
 
 
 def physics(states: States, lots: Traits, outlook: Outlook, widen: float = 1.0) -> Physics:
-    """Band: a lot is over where its used share reaches a log-normal factor, as in ``remaining``."""
+    """Band: a lot's true life is the reckoned one times a log-normal factor, and it is over where its used share
+    reaches that. The factor's spread: the life from source to source, and the kinetics the further from the reference.
+    """
     sd = np.hypot(outlook.life_sd, outlook.slope_sd * (outlook.forecast_c - lots.ref_c) / 10.0) * widen
     lives = np.stack(
         [rest_d(states, lots, outlook.forecast_c, np.exp(z * sd), math.exp(z * WATER_SD)) for z in Z], axis=1

@@ -1,14 +1,15 @@
 """What is known of each product: a table of facts, every one with its source and how far it is to be trusted.
 
 One line, one fact. A product's own facts come first, in the order of the file; what it has none of, its group gives as
-a class default. Without one source (to be judged by it) its facts fall away and the next takes their place.
+a class default. Of lives all count that are told (``pooling``). Without one source (to be judged by it) its facts fall
+away, and the others speak; where none is left, the group's other products do.
 """
 
 import csv
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
 from types import MappingProxyType
@@ -16,14 +17,26 @@ from types import MappingProxyType
 import numpy as np
 
 from edge_agent.spoilage.chilling import Chilling
-from edge_agent.spoilage.kinetics import NAMES, Kinetics
+from edge_agent.spoilage.kinetics import NAMES, Kinetics, relative_rate
+from edge_agent.spoilage.pooling import (
+    BETWEEN_SOURCES_SD,
+    Pooled,
+    Saying,
+    is_handbook,
+    of_group,
+    of_product,
+    range_sd,
+    trials_longer,
+)
 from edge_agent.spoilage.thermal import PACKS, pack_named
 from edge_agent.spoilage.traits import Traits
 
 COLUMNS = ("product", "what", "value", "low", "high", "at_c", "unit", "source", "reliability")
-BETWEEN_SOURCES_SD = {"verified": 0.20, "recalled": 0.25, "class default": 0.35}  # of ln life, beside the range told
 RELIABILITIES = (*BETWEEN_SOURCES_SD, "convention")
-RANGE_SDS = 3.29  # a handbook's range is taken for 90 %
+MOVED_SHARE = 0.3  # of the change of ln rate: how far off it may be
+NEAR_TMIN_K = (
+    4.0  # nearer to its least temperature a rate goes to 0 in the formula only: other things spoil goods there
+)
 GROUP = "group:"
 FAMILIES = ("leaf", "vegetable", "fruit", "meat", "fish", "dairy", "other")
 STRENGTHS = ("VL", "L", "M", "H", "VH")  # of ethylene given off, and of what it does
@@ -100,10 +113,8 @@ class Product:
     family: str
     pack: str
     kinetics: Kinetics
-    life_d: float  # at kinetics.ref_c, as good as it comes
-    life_low_d: float
-    life_high_d: float
-    life_sd: float  # of ln life: from source to source
+    life_d: float  # at kinetics.ref_c, as good as it comes: what its sources and its kin say together
+    life_sd: float  # of ln life: what another source would differ from that
     slope_sd: float  # of ln rate, 10 K off the reference
     lag_share: float
     lag_power: float
@@ -118,13 +129,7 @@ class Product:
     fixed_d: tuple[float, float] | None  # a consumer's rule of fixed days (FoodKeeper); never a label
     has_use_by: bool  # goods that carry a use-by date, which no estimate lengthens
     matched: str  # "name", "alias", "near", "group": how it was found
-    facts: Mapping[str, Fact]
-
-    @property
-    def reliability(self) -> str:
-        """The weakest of what decides the life."""
-        used = (self.facts["life"].reliability, self.facts["kinetics"].reliability)
-        return max(used, key=RELIABILITIES.index)
+    facts: Mapping[str, Fact]  # the first of each; of lives the one that sets the reference temperature
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +138,12 @@ class Catalog:
 
     facts: tuple[Fact, ...]
     own: Mapping[str, tuple[Fact, ...]]  # by product, and by "group:NAME"
+    members: Mapping[str, tuple[str, ...]]  # of each "group:NAME"
     names: Mapping[str, str]  # plain names and aliases -> product
     words: Mapping[str, frozenset[str]]  # of each of the names
     weights: Mapping[str, float]  # of a word: rare ones tell more
+    trials_longer: float = 0.0  # of ln life, than handbooks
+    made: dict[tuple[str, str], Product] = field(default_factory=dict, compare=False, repr=False)  # asked for before
 
     def __len__(self) -> int:
         return len(self.products())
@@ -177,7 +185,9 @@ class Catalog:
         return max(fitting, key=len, default=None)
 
     def _product(self, name: str, matched: str) -> Product:
-        return _pooled(name, matched, self.own)
+        if (name, matched) not in self.made:
+            self.made[name, matched] = _pooled(name, matched, self)
+        return self.made[name, matched]
 
 
 def _is_of(fact: Fact, words: set[str]) -> bool:
@@ -207,7 +217,7 @@ def read_products(text: str) -> Catalog:
             known = ", ".join(name.removeprefix(GROUP) for name in catalog.own if name.startswith(GROUP))
             raise ProductFault(fact.row, "value", fact.text, f"a group of the table: {known}")
     for name in catalog.own:
-        _pooled(name, "name", catalog.own)
+        catalog.made[name, "name"] = _pooled(name, "name", catalog)
     return catalog
 
 
@@ -266,11 +276,14 @@ def _number(row: int, column: str, text: str) -> float:
 def _catalog(facts: tuple[Fact, ...]) -> Catalog:
     own: dict[str, list[Fact]] = {}
     names: dict[str, str] = {}
+    members: dict[str, list[str]] = {}
     for fact in facts:
         own.setdefault(fact.product, []).append(fact)
         if fact.product.startswith(GROUP):
             continue
         names[_plain(fact.product)] = fact.product
+        if fact.what == "group":
+            members.setdefault(GROUP + fact.text, []).append(fact.product)
         if fact.what == "alias":
             names.setdefault(_plain(fact.text), fact.product)
     many = max(len(names), 1)
@@ -280,13 +293,27 @@ def _catalog(facts: tuple[Fact, ...]) -> Catalog:
         for word in found:
             counts[word] = counts.get(word, 0) + 1
     weights = {word: math.log(1 + many / count) for word, count in counts.items()}
-    return Catalog(
+    catalog = Catalog(
         facts,
         MappingProxyType({name: tuple(rows) for name, rows in own.items()}),
+        MappingProxyType({name: tuple(some) for name, some in members.items()}),
         MappingProxyType(names),
         MappingProxyType(words),
         MappingProxyType(weights),
     )
+    return replace(catalog, trials_longer=trials_longer(_told_by_both(catalog)))
+
+
+def _told_by_both(catalog: Catalog) -> list[list[Saying]]:
+    """The lives of each product that a handbook and a trial tell of."""
+    found = []
+    for name in catalog.products():
+        kinds = {is_handbook(fact.source) for fact in _lives(catalog.own[name])}
+        groups = [fact.text for fact in catalog.own[name] if fact.what == "group" and GROUP + fact.text in catalog.own]
+        if len(kinds) == 2 and groups:
+            facts = _first(catalog.own[name], catalog.own[GROUP + groups[0]])
+            found.append(_sayings(name, groups[0], facts, _kinetics_of(facts), catalog))
+    return found
 
 
 def _plain(name: str) -> str:
@@ -329,19 +356,24 @@ def _apart(one: str, other: str) -> float:
     return sum(abs(float(ours[key]) - float(theirs[key])) for key in ours.keys() & theirs.keys())
 
 
-def _pooled(name: str, matched: str, own: Mapping[str, tuple[Fact, ...]]) -> Product:
-    """A product's own facts before its group's; of several for one number the first."""
-    mine = own[name]
+def _pooled(name: str, matched: str, catalog: Catalog) -> Product:
+    """A product's own facts before its group's; of several for one number the first, of lives all of them."""
+    mine = catalog.own[name]
     group = name.removeprefix(GROUP)
     if not name.startswith(GROUP):
         group = _group_of(mine)
-    facts: dict[str, Fact] = {}
-    for fact in (*mine, *own[GROUP + group]):
-        facts.setdefault("kinetics" if fact.what in _KINETICS else fact.what, fact)
+    facts = _first(mine, catalog.own[GROUP + group])
     for needed in ("family", "pack", "life", "kinetics", "slope_sd", "best"):
         if needed not in facts:
             raise ProductFault(mine[0].row, "what", "", f'given: "{needed}" for {name}, or for its group "{group}"')
-    return _product(name, group, matched, facts)
+    return _product(name, group, matched, facts, catalog)
+
+
+def _first(mine: Sequence[Fact], groups: Sequence[Fact]) -> dict[str, Fact]:
+    facts: dict[str, Fact] = {}
+    for fact in (*mine, *groups):
+        facts.setdefault("kinetics" if fact.what in _KINETICS else fact.what, fact)
+    return facts
 
 
 def _group_of(mine: Sequence[Fact]) -> str:
@@ -351,15 +383,69 @@ def _group_of(mine: Sequence[Fact]) -> str:
     raise ProductFault(mine[0].row, "what", mine[0].what, f'"group": {mine[0].product} belongs to none')
 
 
-def _product(name: str, group: str, matched: str, facts: dict[str, Fact]) -> Product:
-    life, kinetic = facts["life"], facts["kinetics"]
-    low, high = (life.low, life.high) if life.low > 0 else (life.value, life.value)
+def _life(name: str, group: str, facts: Mapping[str, Fact], kinetics: Kinetics, catalog: Catalog) -> Pooled:
+    """At the reference temperature: by the product's sources and its kin. What is told is neither the handbooks' life
+    nor the trials' but the middle of the two kinds."""
+    kin = _of_kin(GROUP + group, name, kinetics.ref_c, catalog)
+    own = [] if name.startswith(GROUP) else _sayings(name, group, facts, kinetics, catalog)
+    return of_product(_levelled(own, catalog.trials_longer), kin) if own else kin
+
+
+def _sayings(name: str, group: str, facts: Mapping[str, Fact], kinetics: Kinetics, catalog: Catalog) -> list[Saying]:
+    """A product's lives, brought to the reference temperature."""
+    own = _lives(catalog.own[name])
+    moving = kinetics
+    if kinetics.kind == "square_root" and any(fact.at_c - kinetics.parameter < NEAR_TMIN_K for fact in own):
+        moving = _kinetics_of(_first(catalog.own[GROUP + group], ()))
+    return [_saying(fact, moving, kinetics.ref_c, facts["slope_sd"].value) for fact in own]
+
+
+def _levelled(sayings: Sequence[Saying], trials_longer: float) -> list[Saying]:
+    half = trials_longer / 2
+    return [replace(one, ln_life=one.ln_life + (half if is_handbook(one.source) else -half)) for one in sayings]
+
+
+def _of_kin(group: str, name: str, at_c: float, catalog: Catalog) -> Pooled:
+    """The group's other products, each by its own sources, brought to a temperature by the group's kinetics."""
+    facts = _first(catalog.own[group], ())
+    kinetics, slope_sd = _kinetics_of(facts), facts["slope_sd"].value
+
+    def said(facts: Sequence[Fact]) -> list[Saying]:
+        return _levelled([_saying(fact, kinetics, at_c, slope_sd) for fact in facts], catalog.trials_longer)
+
+    others = (_lives(catalog.own[other]) for other in catalog.members.get(group, ()) if other != name)
+    return of_group(said([facts["life"]])[0], [of_product(said(lives)) for lives in others if lives])
+
+
+def _lives(facts: Sequence[Fact]) -> tuple[Fact, ...]:
+    return tuple(fact for fact in facts if fact.what == "life")
+
+
+def _saying(fact: Fact, kinetics: Kinetics, at_c: float, slope_sd: float) -> Saying:
+    low, high = (fact.low, fact.high) if fact.low > 0 else (fact.value, fact.value)
+    slower = 0.0
+    if fact.at_c != at_c:
+        slower = math.log(relative_rate(kinetics, fact.at_c) / relative_rate(kinetics, at_c))
+    return Saying(
+        ln_life=math.log(fact.value) + slower,
+        range_sd=range_sd(low, high),
+        moved_sd=max(slope_sd * abs(fact.at_c - at_c) / 10.0, MOVED_SHARE * abs(slower)),
+        source=fact.source,
+        reliability=fact.reliability if fact.reliability in BETWEEN_SOURCES_SD else "class default",
+    )
+
+
+def _kinetics_of(facts: Mapping[str, Fact]) -> Kinetics:
+    kinetic = facts["kinetics"]
     try:
-        kinetics = Kinetics(_KINETICS[kinetic.what], kinetic.value, life.at_c)
-        chilling = _chilling(facts)
+        return Kinetics(_KINETICS[kinetic.what], kinetic.value, facts["life"].at_c)
     except ValueError as error:
         raise ProductFault(kinetic.row, "value", kinetic.text, str(error)) from None
-    sd = math.hypot(BETWEEN_SOURCES_SD.get(life.reliability, 0.35), math.log(high / low) / RANGE_SDS)
+
+
+def _product(name: str, group: str, matched: str, facts: dict[str, Fact], catalog: Catalog) -> Product:
+    kinetics = _kinetics_of(facts)
+    life = _life(name, group, facts, kinetics, catalog)
     rh = facts.get("rh")
     fixed = facts.get("fixed")
     return Product(
@@ -368,14 +454,12 @@ def _product(name: str, group: str, matched: str, facts: dict[str, Fact]) -> Pro
         family=facts["family"].text,
         pack=facts["pack"].text,
         kinetics=kinetics,
-        life_d=life.value,
-        life_low_d=low,
-        life_high_d=high,
-        life_sd=facts["life_sd"].value if "life_sd" in facts else round(sd, 4),
+        life_d=round(math.exp(life.ln_life), 3),
+        life_sd=facts["life_sd"].value if "life_sd" in facts else round(life.next_sd, 4),
         slope_sd=facts["slope_sd"].value,
         lag_share=_value(facts, "lag_share", 0.0),
         lag_power=_value(facts, "lag_power", 1.0),
-        chilling=chilling,
+        chilling=_chilling(facts),
         best_c=facts["best"].value,
         rh_pct=None if rh is None else (rh.low, rh.high),
         freeze_c=_value(facts, "freeze", math.nan),
@@ -397,14 +481,18 @@ def _value(facts: Mapping[str, Fact], what: str, otherwise: float) -> float:
 def _chilling(facts: Mapping[str, Fact]) -> Chilling | None:
     if "chill" not in facts or "chill_threshold" not in facts:
         return None
-    return Chilling(
-        threshold_c=facts["chill_threshold"].value,
-        days=facts["chill"].value,
-        at_c=facts["chill"].at_c,
-        power=_value(facts, "chill_power", 2.0),
-        grace=_value(facts, "chill_grace", 0.0),
-        hardened=_value(facts, "chill_hardened", 1.0),
-    )
+    threshold, dose = facts["chill_threshold"], facts["chill"]
+    try:
+        return Chilling(
+            threshold_c=threshold.value,
+            days=dose.value,
+            at_c=dose.at_c,
+            power=_value(facts, "chill_power", 2.0),
+            grace=_value(facts, "chill_grace", 0.0),
+            hardened=_value(facts, "chill_hardened", 1.0),
+        )
+    except ValueError as error:
+        raise ProductFault(dose.row, "at_c", str(dose.at_c), str(error)) from None
 
 
 def traits(product: Product, pack: str | None = None, tau_s: float | None = None) -> Traits:
@@ -423,10 +511,3 @@ def traits(product: Product, pack: str | None = None, tau_s: float | None = None
         packed.tau_s if tau_s is None else tau_s,
     )
     return Traits(*(np.array([float(number)]) for number in numbers))
-
-
-def scaled(product: Product, factor: float) -> Product:
-    """The same goods with another life: a supplier's offset, a neighbour's ethylene."""
-    if not factor > 0:
-        raise ValueError(f"factor = {factor}: must be above 0")
-    return replace(product, life_d=product.life_d * factor)

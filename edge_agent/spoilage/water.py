@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, log, sqrt
+from math import inf, sqrt
 
 import numpy as np
 
@@ -40,16 +40,6 @@ def loss_pct_d(transpiration_mg_kg_s_mpa: Array, deficit: Array) -> Array:
     0.04
     """
     return transpiration_mg_kg_s_mpa * deficit * LOSS_PCT_D
-
-
-def dew_point_c(air_c: float, rh_pct: float) -> float:
-    """Surfaces colder than this get wet.
-
-    >>> round(dew_point_c(20.0, 50.0), 1)
-    9.3
-    """
-    g = log(max(rh_pct, 0.1) / 100.0) + 17.625 * air_c / (243.04 + air_c)
-    return 243.04 * g / (17.625 - g)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +95,3 @@ def learnt(before: Factor, weighed: Weighed, expected_pct_d: float) -> Factor:
     gain = before.sd**2 / (before.sd**2 + noise**2)
     mean = min(max(before.mean + gain * (seen - before.mean), LEAST_FACTOR), MOST_FACTOR)
     return Factor(round(mean, 3), round(sqrt(1 - gain) * before.sd, 3))
-
-
-def days_to_limit(lost_pct: float, most_pct: float, per_day_pct: float) -> float:
-    """Until the loss is to be seen; never where nothing dries.
-
-    >>> days_to_limit(1.0, 3.0, 0.5), days_to_limit(0.0, 3.0, 0.0)
-    (4.0, inf)
-    """
-    if per_day_pct <= 0:
-        return inf
-    return max(0.0, (most_pct - lost_pct) / per_day_pct)

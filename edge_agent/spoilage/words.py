@@ -17,6 +17,17 @@ _PLAIN = (
     "their thesis this trial trials university use value values verified vol with world www"
 )
 _OF_SOURCE = frozenset(_PLAIN.split())
+# One source under several names: whoever cites one of the words cites all of that house's numbers.
+_HOUSES = (
+    ("hb66", re.compile(r"\bhb ?66\b|handbook (no\.? ?)?66\b|produce degradation|nevegetable")),
+    ("fssp", re.compile(r"\b(fssp|sssp|dalgaard|mejlholm|j(oe|ø)rgensen|dtu)\b")),
+    ("ucdavis", re.compile(r"\buc ?davis\b|university of california|produce facts")),
+    ("fao348", re.compile(r"\bhuss\b|\b(paper|fao) 348\b")),
+    ("ahr", re.compile(r"\bahr\b|applied horticultur|postharvest\.net")),
+    ("wa", re.compile(r"\bwa agriculture|agric\.wa\.gov|western australia")),
+    ("cornell", re.compile(r"\bcornell\b|\bfsl\b|\bvsl\b")),
+    ("ashrae", re.compile(r"\bashrae\b")),
+)
 
 
 def source_words(text: str) -> frozenset[str]:
@@ -24,6 +35,9 @@ def source_words(text: str) -> frozenset[str]:
 
     >>> sorted(source_words("FSSP help page (fssp.food.dtu.dk), Dalgaard 2000"))
     ['dalgaard', 'dtu', 'fssp']
+    >>> source_words("USDA Agriculture Handbook 66") & source_words("HB66")
+    frozenset({'hb66'})
     """
-    found = _WORD.findall(text.lower())
-    return frozenset(word for word in found if word not in _OF_SOURCE and len(word) > 2 and word != "help")
+    small = text.lower()
+    found = (word for word in _WORD.findall(small) if word not in _OF_SOURCE and len(word) > 2 and word != "help")
+    return frozenset((*found, *(house for house, cited in _HOUSES if cited.search(small))))

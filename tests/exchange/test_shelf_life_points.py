@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from edge_agent.exchange.shelf_life_points import PointsFault, read_points
+from edge_agent.exchange.life_rows import TableFault
+from edge_agent.exchange.shelf_life_points import read_points
 
 HEADER = "product,group,profile,rh,observed_days,obs_lo,obs_hi,censoring,kind,criterion,source,verified"
 
@@ -78,5 +79,5 @@ def test_the_first_line_tells_the_separator(separator: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "product\ncod\n", "product,profile\ncod,const:0\n"])
 def test_a_table_without_the_needed_columns_is_refused(text: str) -> None:
-    with pytest.raises(PointsFault, match="must"):
+    with pytest.raises(TableFault, match="must"):
         read_points(text)

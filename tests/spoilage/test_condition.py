@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.spoilage import condition as engine
-from edge_agent.spoilage.condition import Air, Condition, advanced, exposure, received, stacked, unstacked, used
+from edge_agent.spoilage.condition import Condition, exposure, received, stacked, unstacked, used
 from edge_agent.spoilage.kinetics import Kinetics
 from edge_agent.spoilage.products import shipped, traits
 from edge_agent.spoilage.traits import Traits, together
 from edge_agent.spoilage.water import Weighed
-from tests.spoilage.lots import lot
+from tests.spoilage.lots import Air, advanced, lot
 
 HOUR_S = 3600.0
 FOUR = (

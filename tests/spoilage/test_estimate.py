@@ -12,11 +12,12 @@ from edge_agent.domain.shelf_life import RemainingLife
 from edge_agent.inference.card import read_card
 from edge_agent.inference.model import Model, open_model
 from edge_agent.spoilage import guard
-from edge_agent.spoilage.condition import Air, Condition, advanced, received
+from edge_agent.spoilage.condition import Condition, received
 from edge_agent.spoilage.estimate import DECIDES, LotView, estimate
 from edge_agent.spoilage.features import NAMES
 from edge_agent.spoilage.net import OUTPUTS
 from edge_agent.spoilage.products import shipped, traits
+from tests.spoilage.lots import Air, advanced
 
 AT = Instant(1, 1_790_000_000_000, "boot")
 CATALOG = shipped()

@@ -4,22 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from edge_agent.spoilage.kinetics import (
-    KINDS,
-    LEAST_RATE,
-    NAMES,
-    Kinetics,
-    energy_kj_mol,
-    lag_share_at,
-    parameter_between,
-    rates,
-    relative_rate,
-    slope_per_kelvin,
-    temperature_c,
-)
+from edge_agent.spoilage.kinetics import LEAST_RATE, NAMES, Kinetics, lag_share_at, rates, relative_rate
 
 FOUR = (
     Kinetics("q10", 2.6, 4.0),
@@ -49,24 +35,6 @@ def test_the_rate_is_the_literature_s(kinetics, at_c, rate):
     assert relative_rate(kinetics, at_c) == pytest.approx(rate, rel=0.005)
 
 
-@given(st.sampled_from(FOUR), st.floats(-3.0, 40.0))
-def test_the_temperature_comes_back_from_its_rate(kinetics, at_c):
-    assert temperature_c(kinetics, relative_rate(kinetics, at_c)) == pytest.approx(at_c, abs=1e-6)
-
-
-@given(st.sampled_from(NAMES), st.floats(1.2, 6.0), st.floats(2.0, 20.0))
-def test_two_lives_give_the_parameter_that_makes_them(kind, rate, warmer_c):
-    parameter = parameter_between(kind, 0.0, warmer_c, rate)
-    kinetics = Kinetics(kind, parameter, 0.0) if KINDS[kind].low <= parameter <= KINDS[kind].high else None
-    assert kinetics is None or relative_rate(kinetics, warmer_c) == pytest.approx(rate, rel=1e-6)
-
-
-@pytest.mark.parametrize("kinetics", FOUR, ids=lambda one: one.kind)
-def test_the_slope_is_that_of_the_logarithm(kinetics):
-    numeric = math.log(relative_rate(kinetics, 6.001) / relative_rate(kinetics, 5.999)) / 0.002
-    assert slope_per_kelvin(kinetics, 6.0) == pytest.approx(numeric, rel=1e-4)
-
-
 def test_below_its_least_temperature_a_flora_stands_all_but_still():
     assert relative_rate(Kinetics("square_root", 2.0, 8.0), 0.0) == LEAST_RATE
 
@@ -81,11 +49,6 @@ def test_lots_of_all_kinds_age_side_by_side_as_they_do_alone():
     kinds = np.array([float(NAMES.index(one.kind)) for one in FOUR])
     side_by_side = rates(kinds, np.array([one.parameter for one in FOUR]), np.array([one.ref_c for one in FOUR]), at_c)
     assert side_by_side.tolist() == [relative_rate(one, at) for one, at in zip(FOUR, at_c, strict=True)]
-
-
-def test_an_activation_energy_answers_to_its_q10():
-    kinetics = Kinetics("arrhenius", energy_kj_mol(3.0, 10.0), 5.0)
-    assert relative_rate(kinetics, 15.0) == pytest.approx(3.0, rel=0.01)
 
 
 def test_warmth_shortens_the_lag_more_than_it_speeds_the_growth():

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from edge_agent.exchange.life_rows import TableFault
 from edge_agent.exchange.milk_cartons import read_cartons
-from edge_agent.exchange.shelf_life_points import PointsFault
 from edge_agent.spoilage.milk_judge import Carton, Forecasts, forecast, scored
 
 HEADER = "VSLNumber,SampleID,Day_Initial,SPC_DI,SPC_D7,lo_20k,hi_20k"
@@ -77,5 +77,5 @@ def test_rows_of_cartons_are_read_and_bad_ones_set_aside() -> None:
         (6, "spc_di"),
         (7, "lo_20k"),
     ]
-    with pytest.raises(PointsFault, match="vslnumber"):
+    with pytest.raises(TableFault, match="vslnumber"):
         read_cartons("a,b\n1,2\n")

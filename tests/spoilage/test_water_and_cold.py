@@ -13,9 +13,7 @@ from edge_agent.spoilage.thermal import PACKS, course_c, pack_named
 from edge_agent.spoilage.water import (
     Factor,
     Weighed,
-    days_to_limit,
     deficit_kpa,
-    dew_point_c,
     learnt,
     loss_pct_d,
     saturation_kpa,
@@ -55,11 +53,6 @@ def test_bare_lettuce_loses_percents_and_a_potato_hundredths():
     assert float(loss_pct_d(np.array(44.0), np.array(0.106))) == pytest.approx(0.04, rel=0.05)
 
 
-def test_air_at_its_dew_point_is_full():
-    assert dew_point_c(12.0, 100.0) == pytest.approx(12.0, abs=1e-9)
-    assert dew_point_c(25.0, 60.0) == pytest.approx(16.7, abs=0.1)
-
-
 @given(st.floats(0.1, 8.0), st.floats(500, 20000), st.floats(0.1, 5.0))
 def test_the_slope_of_a_drying_lot_is_found_with_its_error(pct_d, grams, noise_g):
     days = [hour / 24 for hour in range(0, 49, 4)]
@@ -85,11 +78,6 @@ def test_a_sure_scale_overrules_the_table_and_an_unsure_one_hardly():
     assert unsure.mean == pytest.approx(1.03, abs=0.05)
     assert learnt(sure, Weighed(2.0, 0.05), 1.0).mean == pytest.approx(3.0, abs=0.05)  # two alike: their mean
     assert learnt(Factor(), Weighed(-3.0, 0.01), 1.0).mean > 0  # goods never gain
-
-
-def test_the_limit_of_loss_is_so_many_days_off():
-    assert days_to_limit(2.0, 5.0, 1.5) == 2.0
-    assert days_to_limit(6.0, 5.0, 1.5) == 0.0
 
 
 def test_the_deeper_below_the_threshold_the_steeper_the_injury():
