@@ -1,5 +1,6 @@
 """The shop's days on their way from file to file: out of a damaged one, into a refuge and back."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -7,7 +8,7 @@ from functools import cache
 from math import isfinite
 from typing import Any
 
-from sqlalchemy import Connection, Float, Integer, String, Table, and_, delete, insert, inspect, select
+from sqlalchemy import Connection, Float, Integer, String, Table, and_, delete, func, insert, inspect, select
 
 from edge_agent.domain.forecast import LEVELS
 from edge_agent.domain.instant import ClockState
@@ -16,6 +17,7 @@ from edge_agent.storage import schema
 from edge_agent.storage import shop_schema as tables
 from edge_agent.storage.clocks import Segment
 from edge_agent.storage.ledger import put
+from edge_agent.storage.shop_spans import spans
 from edge_agent.storage.wreck import Wreck
 
 Row = dict[str, Any]
@@ -113,9 +115,18 @@ def _floats(table: Table) -> tuple[str, ...]:
 def _means_something(table: Table, row: Mapping[str, Any]) -> bool:
     if table is tables.planned:
         return row["kind"] in _PLANS
+    if table is tables.import_file:
+        return row["upto"] is None or _is_list(row["upto"])
     if table is tables.forecast:
         return set(row["is_open"]) <= {"0", "1"} and len(row["quantiles"]) == 4 * len(LEVELS) * len(row["is_open"])
     return True
+
+
+def _is_list(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), list)
+    except ValueError:
+        return False
 
 
 def _renumbered(
@@ -164,8 +175,7 @@ _DAY_OF = {tables.sale: "day", tables.weather: "day", tables.planned: "last", ta
 
 
 def _newest_day(tx: Connection) -> int:
-    newest = tx.scalar(select(tables.sale.c.day).order_by(tables.sale.c.day.desc()).limit(1))
-    return int(newest or 0)
+    return int(tx.scalar(select(func.max(spans(tables.sale, "day").c.last))) or 0)
 
 
 def segments_of(tx: Connection) -> dict[int, Segment]:
@@ -262,9 +272,9 @@ def holds_more(refuge: Connection, card: Connection) -> bool:
 def _compared(tx: Connection) -> dict[str, Any]:
     if not inspect(tx).has_table(tables.sale.name):
         return {"days": {}, "files": frozenset(), "plans": frozenset()}
-    table = tables.sale
-    rows = select(table).where(table.c.day > _newest_day(tx) - 2)
+    table, newest = tables.sale, _newest_day(tx)
+    rows = select(table).where(table.c.day > newest - 2)
     days = {(row.product, row.day, row.source, row.unit): (row.qty, row.back) for row in tx.execute(rows)}
     files = frozenset(tx.scalars(select(tables.import_file.c.sha256)))
-    plans = frozenset(_keyed(tx, tables.planned, tables.planned.c.last > _newest_day(tx) - REFUGE_DAYS))
+    plans = frozenset(_keyed(tx, tables.planned, tables.planned.c.last > newest - REFUGE_DAYS))
     return {"days": days, "files": files, "plans": plans}

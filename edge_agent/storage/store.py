@@ -555,7 +555,7 @@ class Store(Outbox):
         with self._committing, self._database.writing() as tx:
             return date_sales(tx, self._ledger.clocks, day_of)
 
-    def keep_forecasts(self, made: date, forecasts: "Sequence[Forecast]") -> None:
+    def keep_forecasts(self, made: date, forecasts: "Iterable[Forecast]") -> None:
         """As they are told, to be measured later; made anew on the same day they take the place of the earlier."""
         from edge_agent.storage.shop import keep_forecasts
 

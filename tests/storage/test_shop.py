@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, Table, event, func, select
 
 from edge_agent.domain.forecast import LEVELS, Forecast, ForecastDay
 from edge_agent.domain.instant import ClockState, Instant
-from edge_agent.domain.shop import Empty, Sale, Sold, Source, Unit
+from edge_agent.domain.shop import AsideRow, Empty, PlanKind, Planned, Sale, Sold, Source, Unit
 from edge_agent.storage import shop, shop_schema
-from edge_agent.storage.shop import ShopFile
+from edge_agent.storage.errors import StorageFull
+from edge_agent.storage.shop_import import ShopFile
 
 DAY = date(2026, 11, 20)
 MS = 1_795_132_800_000  # 2026-11-20 00:00 UTC
@@ -163,6 +164,178 @@ def test_a_clock_years_ahead_deletes_no_history(open_store: Any) -> None:
     assert len(sales(store)) == 100
     store.prune_shop(DAY, keep_days=90)
     assert len(sales(store)) == 91
+
+
+def count(store: Any, table: Table) -> int:
+    with store.shop() as tx:
+        return int(tx.scalar(select(func.count()).select_from(table)))
+
+
+def test_sales_that_nobody_can_date_go_when_a_later_boot_is_as_old_as_what_goes(open_store: Any) -> None:
+    store = open_store()
+    day_ms = 86_400_000
+
+    def boot(name: str, days_ago: int | None) -> None:
+        """A sale before its clock came; None: it never did."""
+        early = Instant(5, 5, name, ClockState.UNSYNCED)
+        store.commit(sold=[Sold("4011", early, None, Unit.UNITS, qty=1)])
+        if days_ago is not None:
+            store.correct_clock(name, MS - days_ago * day_ms)
+
+    for name, days_ago in (("lost", None), ("old", 100), ("lost-too", None), ("young", 10), ("now", None)):
+        boot(name, days_ago)
+    assert store.date_sales(day_of) == (2, 3)
+    store.prune_shop(DAY, keep_days=100)
+    assert count(store, shop_schema.undated_sale) == 3
+    store.prune_shop(DAY + timedelta(days=2), keep_days=100)
+    assert count(store, shop_schema.undated_sale) == 2, "that of the boot before the old one"
+    store.prune_shop(DAY + timedelta(days=39), keep_days=28)
+    assert count(store, shop_schema.undated_sale) == 1, "the clock of the running boot may still come"
+    assert store.date_sales(day_of) == (0, 1)
+    later = Instant(6, MS - 200 * day_ms, "now", ClockState.SYNCED)
+    store.commit(emptied=[Empty("4011", later, True)])
+    store.prune_shop(DAY + timedelta(days=39), keep_days=28)
+    assert count(store, shop_schema.undated_sale) == 1, "it has come, and the night's dating is to follow"
+
+
+def test_without_any_sale_a_clock_years_ahead_costs_the_oldest_rows_set_aside_at_most(
+    open_store: Any, tmp_path: Path
+) -> None:
+    store, file = open_store(), ShopFile.open(tmp_path)
+    for days in (100, 80, 1):
+        aside = [AsideRow(2, "many", "qty: must be a number")]
+        file.import_sales(b"%d" % days, "till.csv", (), aside, at(-days * 86_400_000), add=False)
+    store.prune_shop(DAY + timedelta(days=3650), keep_days=365)
+    assert count(store, shop_schema.import_aside) == 1
+
+
+def test_rows_set_aside_by_an_import_that_was_cut_off_go_after_their_days(open_store: Any, tmp_path: Path) -> None:
+    store = open_store()
+    aside = [AsideRow(row, "many", "qty: must be a number") for row in range(2, 1202)]
+    with pytest.raises(PowerCut):
+        ShopFile.open(tmp_path, cut_after(1)).import_sales(b"one", "a.csv", (), aside, at(0), add=False)
+    assert count(store, shop_schema.import_aside) == 500
+    assert not ShopFile.open(tmp_path).is_known(b"one")
+    store.prune_shop(DAY + timedelta(days=61), keep_days=60)
+    assert count(store, shop_schema.import_aside) == 0
+
+
+def test_rows_set_aside_go_after_their_days_and_the_file_stays_known(open_store: Any, tmp_path: Path) -> None:
+    store = open_store()
+    store.commit(sold=[Sold("4011", at(1), DAY, Unit.UNITS, qty=1)])
+    file, day_ms = ShopFile.open(tmp_path, lambda seconds: None), 86_400_000
+    for days in (100, 80, 1):
+        aside = [AsideRow(row, f"{row};many", "qty: must be a number") for row in range(2, 1202)]
+        file.import_sales(b"%d" % days, f"{days}.csv", (), aside, at(-days * day_ms), add=False)
+    assert count(store, shop_schema.import_aside) == 3 * 1200
+    store.prune_shop(DAY + timedelta(days=3650), keep_days=365)
+    assert count(store, shop_schema.import_aside) == 3 * 1200, "a clock years ahead"
+    store.prune_shop(DAY, keep_days=60)
+    assert count(store, shop_schema.import_aside) == 1200
+    assert file.is_known(b"100")
+
+
+def test_what_goes_is_what_is_old_whatever_each_product_has(open_store: Any) -> None:
+    store = open_store()
+    held = {"4011": range(0, 100), "4012": range(95, 100), "4013": range(0, 3), "4014": (99, 0), "": (98,)}
+    ago = [(name, n) for name, days in held.items() for n in days]
+    store.commit(sold=[Sold(name, at(1), DAY - timedelta(days=n), Unit.UNITS, qty=1) for name, n in ago])
+    for _ in range(2):
+        store.prune_shop(DAY, keep_days=96)
+    with store.shop() as tx:
+        found = shop.sales(tx, list(held), date.min, date.max)
+    expected = sorted((name, DAY - timedelta(days=n)) for name, n in ago if n <= 96)
+    assert [(sale.product, sale.day) for sale in found] == expected
+
+
+def test_the_night_tidies_without_reading_what_stays(open_store: Any) -> None:
+    """The agent waits meanwhile: ten times the days are no more work."""
+    store, ticks = open_store(), []
+
+    def watch(of: Connection, *told: Any) -> None:
+        of.connection.dbapi_connection.set_progress_handler(lambda: ticks.append(1), 100)  # type: ignore[union-attr]
+
+    with store.shop() as tx:
+        event.listen(tx.engine, "before_cursor_execute", watch)
+
+    def work(days: range) -> int:
+        found = [(product, DAY - timedelta(days=n)) for product in ("4011", "4012") for n in days]
+        store.commit(sold=[Sold(product, at(1), day, Unit.UNITS, qty=1) for product, day in found])
+        for _, day in found[: len(days)]:
+            store.keep_forecasts(day, [Forecast("4011", at(0), (ForecastDay(DAY, (0.0,) * len(LEVELS)),), "units", "")])
+        ticks.clear()
+        assert store.prune_shop(DAY, keep_days=1000) == 0
+        return len(ticks)
+
+    few = work(range(12))
+    assert work(range(12, 120)) <= 2 * few
+
+
+def test_a_file_in_another_unit_takes_the_place_too(open_store: Any, tmp_path: Path) -> None:
+    store = open_store()
+    file = ShopFile.open(tmp_path, lambda seconds: None)
+    units = [Sale("4011", DAY - timedelta(days=n), Source.IMPORT, Unit.UNITS, 7.0) for n in range(3)]
+    file.import_sales(b"one", "a.csv", units, (), at(0), add=False)
+    both = [Sale("4011", DAY, Source.IMPORT, unit, 50.0) for unit in Unit]
+    before = [Sale("4010", DAY - timedelta(days=n), Source.IMPORT, Unit.G, 1.0) for n in range(498)]
+    other = Sale("4011", DAY - timedelta(days=1), Source.IMPORT, Unit.G, 500.0)
+    assert file.import_sales(b"two", "b.csv", [*before, *both, other], (), at(1), add=False).replaced == 2
+    assert sales(store) == [
+        ("2026-11-18", "import", "units", 7.0),
+        ("2026-11-19", "import", "g", 500.0),
+        ("2026-11-20", "import", "g", 50.0),
+        ("2026-11-20", "import", "units", 50.0),
+    ]
+
+
+def test_a_known_file_is_read_again_when_that_is_asked_for(open_store: Any, tmp_path: Path) -> None:
+    store = open_store()
+    file = ShopFile.open(tmp_path)
+    sale = Sale("4011", DAY, Source.IMPORT, Unit.UNITS, 7.0)
+    file.import_sales(b"one", "a.csv", [sale], (), at(0), add=False)
+    assert file.import_sales(b"one", "a.csv", [replace(sale, qty=9.0)], (), at(1), add=False, again=True).rows == 1
+    assert file.is_known(b"one")
+    assert sales(store) == [("2026-11-20", "import", "units", 9.0)]
+
+
+def test_plans_that_are_taken_back_are_those_of_the_file_and_no_others(open_store: Any, tmp_path: Path) -> None:
+    store = open_store()
+    file = ShopFile.open(tmp_path)
+    fair, match = (Planned(PlanKind.EVENT, DAY, DAY, name=name) for name in ("fair", "match"))
+    for _ in range(2):  # sent again after it was taken back
+        file.import_plans(b"plans", "plans.csv", [fair, match], (), at(0))
+        assert file.withdraw_plans([fair, fair]) == 1
+        with store.shop() as tx:
+            assert shop.plans(tx, DAY, DAY) == [match]
+
+
+def test_an_import_for_which_there_is_no_room_begins_nothing(open_store: Any, tmp_path: Path) -> None:
+    store = open_store()
+    file = ShopFile.open(tmp_path)
+    sale = Sale("4011", DAY, Source.IMPORT, Unit.UNITS, 7.0)
+
+    class Long(str):
+        """As of a file with more than any disk takes."""
+
+        def __len__(self) -> int:
+            return 1 << 60
+
+    with pytest.raises(StorageFull, match=r"MB are free, and \d+ MB are needed: nothing was imported"):
+        file.import_sales(b"one", "a.csv", [sale], [AsideRow(2, Long("x"), "")], at(0), add=False)
+    assert sales(store) == []
+    assert not file.is_known(b"one")
+
+
+def test_sales_come_one_after_another_by_product_day_and_unit(open_store: Any) -> None:
+    store = open_store()
+    days = [(name, n) for name in ("4012", "4011") for n in range(400)]
+    store.commit(
+        sold=[Sold(name, at(1), DAY - timedelta(days=n), unit, qty=n) for name, n in days for unit in reversed(Unit)]
+    )
+    with store.shop() as tx:
+        found = [(s.product, s.day, s.unit) for s in shop.each_sale(tx, ["4012", "4011"], DAY - timedelta(300), DAY)]
+    assert found == sorted(found, key=lambda row: (row[0], row[1], row[2].value))
+    assert len(found) == 2 * 301 * 2
 
 
 def test_forecasts_come_back_as_they_were_told(open_store: Any) -> None:

@@ -36,6 +36,7 @@ SHOP = (
     *(tables.sale, tables.undated_sale, tables.empty_shelf, tables.weather, tables.planned, tables.forecast),
     *(tables.import_file, tables.import_aside),
 )
+FAIRS = [Planned(PlanKind.EVENT, TODAY, TODAY, name=f"fair {n}") for n in range(9)]
 NUMBERS = {"id", "clock"}  # of a file, and not of what is in it
 
 
@@ -66,8 +67,7 @@ def fill(store: Store, build: Build) -> None:
     till = [Sale("4020", TODAY - timedelta(days=n), Source.IMPORT, Unit.G, n + 0.25, price=2.5) for n in range(50)]
     file.import_sales(b"till", "till.csv", till, (), build.at(1), add=False)
     file.import_weather(b"sky", "sky.csv", [WeatherDay(TODAY, n, 4.5) for n in range(90)], (), build.at(1))
-    fair = [Planned(PlanKind.EVENT, TODAY, TODAY, name=f"fair {n}") for n in range(9)]
-    file.import_plans(b"plans", "plans.csv", fair, (), build.at(1))
+    file.import_plans(b"plans", "plans.csv", FAIRS, (), build.at(1))
 
 
 def contents(store: Store) -> dict[str, set[tuple[Any, ...]]]:
@@ -273,7 +273,7 @@ def test_what_happened_in_the_refuge_is_on_the_card_once(
     )
     refuge.commit(memory={"lot/l-1": None, "keeping/l-1": None, "lot/l-2": b"{}"})
     file = ShopFile.open(tmp_path / "refuge", lambda seconds: None)
-    assert file.withdraw_plans([Planned(PlanKind.EVENT, TODAY, TODAY, name="fair 0")]) == 9
+    assert file.withdraw_plans(FAIRS) == 9
     file.import_sales(b"2", "2.csv", [Sale("4030", TODAY, Source.IMPORT, Unit.G, 5.0)], (), build.at(2), add=False)
     assert holds_more(tmp_path / "refuge" / "agent.db", tmp_path / "card" / "agent.db")
     for _ in range(2):  # the second time after a kill before the refuge was removed
@@ -309,3 +309,9 @@ def test_a_clock_that_came_in_the_refuge_dates_what_waited_on_the_card(
     refuge.correct_clock("boot-0", WALL_MS)
     come_back(refuge, card)
     assert card.date_sales(lambda wall_ms: TODAY) == (1, 0)
+
+
+@pytest.mark.parametrize(("upto", "sound"), [(None, True), ('["4011", 1]', True), ('["4011", ', False), ("{}", False)])
+def test_how_far_an_import_came_is_sound_or_the_file_counts_as_new(upto: str | None, sound: bool) -> None:
+    row = {"sha256": "ab", "kind": "sales", "name": "till.csv", "at_ms": 1, "rows": 2, "upto": upto}
+    assert shop_rows.is_sound(tables.import_file, row) is sound
