@@ -71,7 +71,7 @@ class DemandSettings:
     hour: int = 2  # local: when the night's learning begins
     budget_s: float = 60.0  # it may take
     history_days: int = 730  # it looks back
-    keep_days: int = 1100  # sales, weather and plans stay
+    keep_days: int = 1100  # sales, weather, plans and rows set aside stay
 
     def __post_init__(self) -> None:
         require(

@@ -5,12 +5,14 @@ What is off is told with its row, column and value, and does not count; nothing 
 
 import csv
 import math
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from edge_agent.demand.panel import Bools, Floats, Ints, Panel, relative_price, starts
 from edge_agent.domain.forecast import MAX_HORIZON_D
 from edge_agent.domain.shop import Remark
-from edge_agent.exchange.rows import FileFault
+from edge_agent.exchange.text_file import FileFault, scanned
 
 NEEDED = ("series_id", "date", "qty")
 # column -> least and largest value that can be
@@ -46,6 +48,9 @@ TELL = 20  # remarks in full; the others are counted
 MISSING_IS_NO_SALE = 0.5  # of the prices on days without a sale: then prices are those of sales
 _TRUE, _FALSE = ("true", "yes"), ("false", "no")
 _EPOCH = date(1970, 1, 1).toordinal()
+_LAST_DAY = date(2199, 12, 31).toordinal() - _EPOCH
+_DAY_RIGHT = "must be a day such as 2026-11-23, from 1970 to 2199"
+MOST_SEEN = 100_000  # cells of a column whose meaning is kept in mind
 
 
 @dataclass(slots=True)
@@ -91,35 +96,48 @@ class _Columns:
 def read_long_table(path: Path, max_series: int | None = MAX_SERIES, seed: int = 0) -> LongTable:
     """``max_series``: so many, drawn as the yardstick draws them; None: all. Raises FileFault."""
     told = Told(path.name)
-    columns = _parquet(path, told) if path.suffix == ".parquet" else _csv(path, told)
+    columns = _parquet(path, told) if _is_parquet(path) else _csv(path, told)
     columns = _sound(columns, told)
     return _table(columns, told, max_series, seed)
+
+
+def _is_parquet(path: Path) -> bool:
+    """By its name or its first bytes. Raises FileFault."""
+    try:
+        with path.open("rb") as found:
+            return path.suffix == ".parquet" or found.read(4) == b"PAR1"
+    except OSError as error:
+        raise FileFault(f"{path}: {error.strerror}") from error
 
 
 # --- csv ------------------------------------------------------------------------------------------------------------
 
 
 def _csv(path: Path, told: Told) -> _Columns:
+    text = scanned(lambda: path.open("rb"), path.name)
+    if text.misread:
+        told.note("encoding", text.misread, "", "", "the file is not UTF-8, and was read as Windows-1252")
+    lines = (f"{line}\n" for _, line in text.lines())
+    head = next(lines, "")
+    separator = max(",;\t", key=head.count)
+    names = next(csv.reader([head], delimiter=separator), [])
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            head = lines.readline()
-            separator = max(",;\t", key=head.count)
-            names = next(csv.reader([head], delimiter=separator), [])
-            return _from_rows(names, csv.reader(lines, delimiter=separator), told)
-    except OSError as error:
-        raise FileFault(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise FileFault(f"{path}: byte {error.start} is not UTF-8: must be a csv file in UTF-8, or .parquet") from error
+        return _from_rows(names, csv.reader(lines, delimiter=separator), told)
     except csv.Error as error:
-        raise FileFault(f"{path}: {error}: must be a csv file in UTF-8, or .parquet") from error
+        raise FileFault(f"{path.name}: {error}: must be a csv file, or .parquet") from error
 
 
 def _from_rows(names: list[str], rows: Iterable[list[str]], told: Told) -> _Columns:
+    """Eight bytes a cell: a table of some gigabytes is read on a desk."""
     names = [name.strip() for name in names]
     wanted = _wanted(names, told)
     place = {name: names.index(name) for name in wanted}
-    columns: dict[str, list[Any]] = {name: [] for name in wanted}
-    numbers: list[int] = []
+    numbers = {name: array("d") for name in wanted if _is_number(name)}
+    reads = [(place[name], numbers[name].append, _number_in(name, told)) for name in numbers]
+    known: dict[str, int] = {}
+    series, day, row, category = array("q"), array("d"), array("q"), list[str]()
+    read_day = _day_in(told)
+    of_category = next((place[name] for name in CATEGORY if name in place), None)
     for number, cells in enumerate(rows, 2):
         if not cells or (len(cells) == 1 and not cells[0].strip()):
             continue
@@ -127,10 +145,18 @@ def _from_rows(names: list[str], rows: Iterable[list[str]], told: Told) -> _Colu
             right = f"{len(cells)} cells: must be {len(names)}, as the line of names has"
             told.note("cells", number, "", ",".join(cells), right)
             continue
-        numbers.append(number)
-        for name, index in place.items():
-            columns[name].append(cells[index])
-    return _columns(np.asarray(numbers, np.int64), columns, told)
+        row.append(number)
+        series.append(known.setdefault(cells[place["series_id"]].strip(), len(known)))
+        day.append(read_day(cells[place["date"]], number))
+        for index, append, read in reads:
+            append(read(cells[index], number))
+        if of_category is not None:
+            category.append(intern(cells[of_category]))
+    if not row:
+        raise FileFault(f"{told.file}: has no rows: needs one for each series and day")
+    found = {name: np.array(values, np.float64) for name, values in numbers.items()}
+    days = np.array(day, np.float64).astype(np.int64)
+    return _Columns(np.array(row, np.int64), list(known), np.array(series, np.int64), days, found, category)
 
 
 def _wanted(names: Sequence[str], told: Told) -> list[str]:
@@ -150,38 +176,37 @@ def _wanted(names: Sequence[str], told: Told) -> list[str]:
     return [name for name in names if name in known]
 
 
-def _columns(row: Ints, columns: Mapping[str, Sequence[Any]], told: Told) -> _Columns:
-    """``columns``: cells as texts."""
-    if not len(row):
-        raise FileFault(f"{told.file}: has no rows: needs one for each series and day")
-    names: dict[str, int] = {}
-    series = np.fromiter((names.setdefault(name.strip(), len(names)) for name in columns["series_id"]), np.int64)
-    day = _each(columns["date"], _day, "date", "must be a day such as 2026-11-23", row, told)
-    numbers = {
-        name: _each(columns[name], _number, name, "must be a number such as 12.5, or empty", row, told)
-        for name in columns
-        if name in USED or name == "qty"
-    }
-    category = next((list(columns[name]) for name in CATEGORY if name in columns), [])
-    return _Columns(row, list(names), series, np.nan_to_num(day, nan=-1.0).astype(np.int64), numbers, category)
+Read = Callable[[str, int], float]  # a cell of a row
 
 
-def _each(cells: Sequence[str], read: Callable[[str], float], column: str, right: str, row: Ints, told: Told) -> Floats:
-    """NaN for what is empty, and for what cannot be read, which is told."""
+def _number_in(column: str, told: Told) -> Read:
+    """NaN for what is empty; for what cannot be read too, which is told, and a sale of it is infinite."""
+    return _read(
+        _number, column, "must be a number such as 12.5, or empty", math.inf if column == "qty" else math.nan, told
+    )
+
+
+def _day_in(told: Told) -> Read:
+    """-1 for what is none, which is told."""
+    return _read(_day, "date", _DAY_RIGHT, -1.0, told)
+
+
+def _read(parse: Callable[[str], float], column: str, right: str, none: float, told: Told) -> Read:
     seen: dict[str, float] = {}
-    found = np.empty(len(cells))
-    for place, cell in enumerate(cells):
+
+    def read(cell: str, row: int) -> float:
         value = seen.get(cell)
         if value is None:
             try:
-                value = read(cell.strip())
+                value = parse(cell.strip())
             except ValueError:
-                told.note(f"{column} not readable", int(row[place]), column, cell, right)
-                found[place] = math.inf if column == "qty" else math.nan
-                continue
-            seen[cell] = value
-        found[place] = value
-    return found
+                told.note(f"{column} not readable", row, column, cell, right)
+                return none
+            if len(seen) < MOST_SEEN:
+                seen[cell] = value
+        return value
+
+    return read
 
 
 def _number(text: str) -> float:
@@ -199,9 +224,10 @@ def _number(text: str) -> float:
 
 def _day(text: str) -> float:
     """Days since 1970, of a date or the date of a time."""
-    if not text:
-        raise ValueError("empty")
-    return float(date.fromisoformat(text[:10]).toordinal() - _EPOCH)
+    day = date.fromisoformat(text[:10]).toordinal() - _EPOCH
+    if not 0 <= day <= _LAST_DAY:
+        raise ValueError(text)
+    return float(day)
 
 
 # --- parquet --------------------------------------------------------------------------------------------------------
@@ -213,7 +239,7 @@ def _parquet(path: Path, told: Told) -> _Columns:
         import pyarrow.parquet as pq
     except ImportError as error:
         hint = "pip install 'edge-agent[parquet]', or write the table as csv"
-        raise FileFault(f"{path}: needs pyarrow: {hint}") from error
+        raise FileFault(f"{path}: parquet needs the extra parquet ({error}): {hint}") from error
     try:
         wanted = _wanted(pq.read_schema(path).names, told)
         table = pq.read_table(path, columns=wanted)
@@ -231,40 +257,71 @@ def _from_arrow(table: Any, told: Told) -> _Columns:
     import pyarrow.compute as pc
 
     row = np.arange(1, table.num_rows + 1)
-    coded = pc.dictionary_encode(pc.cast(table["series_id"], pa.string())).combine_chunks()
-    names = [name or "" for name in coded.dictionary.to_pylist()]
+    coded = pc.dictionary_encode(_cast(table, "series_id", pa.string(), "texts or numbers", told)).combine_chunks()
+    names = [(name or "").strip() for name in coded.dictionary.to_pylist()]
     series = np.asarray(pc.fill_null(coded.indices, len(names)), np.int64)
     if coded.null_count:
         names.append("")
-    dates = table["date"]
-    if pa.types.is_temporal(dates.type):
-        day = np.asarray(pc.fill_null(pc.cast(pc.cast(dates, pa.date32(), safe=False), pa.int32()), -1), np.int64)
-    else:
-        texts = [str(cell or "") for cell in dates.to_pylist()]
-        found = _each(texts, _day, "date", "must be a day such as 2026-11-23", row, told)
-        day = np.nan_to_num(found, nan=-1.0).astype(np.int64)
-    numbers = {name: _arrow_numbers(table[name], name, row, told) for name in table.column_names if _is_number(name)}
-    category = next((table[name] for name in CATEGORY if name in table.column_names), None)
-    words = [] if category is None else ["" if cell is None else str(cell) for cell in category.to_pylist()]
-    return _Columns(row, names, series, day, numbers, words)
+    numbers = {name: _arrow_numbers(table, name, row, told) for name in table.column_names if _is_number(name)}
+    category = next((name for name in CATEGORY if name in table.column_names), None)
+    words = [] if category is None else _arrow_texts(table, category, told)
+    return _Columns(row, names, series, _arrow_days(table, row, told), numbers, words)
 
 
 def _is_number(name: str) -> bool:
     return name in USED or name == "qty"
 
 
-def _arrow_numbers(column: Any, name: str, row: Ints, told: Told) -> Floats:
+def _cast(table: Any, name: str, to: Any, right: str, told: Told) -> Any:
+    """Raises FileFault for a column that holds something else altogether."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        texts = [cell or "" for cell in column.to_pylist()]
-        return _each(texts, _number, name, "must be a number such as 12.5, or null", row, told)
+    column = table[name]
     try:
-        found: Floats = np.asarray(pc.fill_null(pc.cast(column, pa.float64(), safe=False), math.nan), np.float64)
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-        raise FileFault(f"{told.file}: column {name} holds {column.type}: must be numbers") from error
-    return found
+        if pa.types.is_dictionary(column.type):
+            column = pc.cast(column, column.type.value_type)
+        return pc.cast(column, to, safe=to == pa.string())
+    except pa.ArrowException as error:
+        raise FileFault(f"{told.file}: column {name} holds {table[name].type}: must be {right}") from error
+
+
+def _arrow_texts(table: Any, name: str, told: Told) -> list[str]:
+    import pyarrow as pa
+
+    return [cell or "" for cell in _cast(table, name, pa.string(), "texts", told).to_pylist()]
+
+
+def _arrow_days(table: Any, row: Ints, told: Told) -> Ints:
+    """A time with a zone counts on its day there."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = table["date"].type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        found = _cast(table, "date", pa.date32(), "days", told)
+        days = np.asarray(pc.fill_null(pc.cast(found, pa.int32()), -1), np.int64)
+        return np.where((days < 0) | (days > _LAST_DAY), -1, days)
+    read = _day_in(told)
+    return np.array([read(cell, int(row[n])) for n, cell in enumerate(_arrow_texts(table, "date", told))], np.int64)
+
+
+def _arrow_numbers(table: Any, name: str, row: Ints, told: Told) -> Floats:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = table[name].type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if any(is_one(kind) for is_one in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)) or kind in (
+        pa.bool_(),
+        pa.null(),
+    ):
+        column = _cast(table, name, pa.float64(), "numbers", told)
+        return np.asarray(pc.fill_null(column, math.nan), np.float64)
+    read = _number_in(name, told)
+    texts = _cast(table, name, pa.string(), "numbers", told).to_pylist()
+    return np.array([read(cell or "", int(row[n])) for n, cell in enumerate(texts)], np.float64)
 
 
 # --- what counts ----------------------------------------------------------------------------------------------------
@@ -278,7 +335,7 @@ def _sound(of: _Columns, told: Told) -> _Columns:
     dateless = of.day < 0
     known = sum(count for code, count in told.counts.items() if code == "date not readable")
     if dateless.sum() > known:  # those of a csv file are told one by one
-        told.rows("date empty", of.row[dateless], "date", [""], "must be a day such as 2026-11-23")
+        told.rows("date empty", of.row[dateless], "date", [""], _DAY_RIGHT)
     keep = ~nameless & ~dateless & ~np.isinf(qty)
     if np.isposinf(qty).sum() > told.counts["qty not readable"]:
         told.rows("qty not finite", of.row[np.isinf(qty)], "qty", ["inf"], "must be a finite number of 0 or more")
@@ -333,7 +390,10 @@ def _chosen(of: _Columns, rows: NDArray[np.intp]) -> _Columns:
 
 
 def _words(told: Told) -> str:
-    return "; ".join(f"{code}: {count}" for code, count in told.counts.items()) or "nothing is in it"
+    """How many rows there are of each fault, and the first remark in full."""
+    counts = "; ".join(f"{code}: {count}" for code, count in told.counts.items()) or "nothing is in it"
+    first = next((remark for remark in told.remarks if remark.row > 1), None)
+    return counts if first is None else f"{counts}. {first}"
 
 
 def _date(day: int) -> date:

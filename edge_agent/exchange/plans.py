@@ -1,12 +1,13 @@
 """What a shop plans, as a table of text: kind, from, to, product, value, name. docs/sales.md describes it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from difflib import get_close_matches
 
 from edge_agent.domain.shop import OF_A_PRODUCT, AsideRow, PlanKind, Planned, Remark
 from edge_agent.exchange.rows import CellFault, Row, Table, Told, day_of, number, read_table
+from edge_agent.exchange.text_file import TextFile
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "kind": ("type", "art"),
@@ -25,14 +26,17 @@ class PlansFile:
     plans: tuple[Planned, ...]
     remarks: tuple[Remark, ...]
     aside: tuple[AsideRow, ...]
+    set_aside: int  # rows; of very many only the first are in ``aside``
 
 
-def read_plans(content: bytes, file: str, today: date, products: Collection[str]) -> PlansFile:
+def read_plans(
+    text: TextFile, today: date, products: Collection[str], tell: Callable[[Remark], None] | None = None
+) -> PlansFile:
     """Raises FileFault when nothing of it can be read."""
-    told = Told(file)
-    table = read_table(content, told, COLUMNS, ("kind", "from"))
+    told = Told(text.name, tell)
+    table = read_table(text, told, COLUMNS, ("kind", "from"))
     plans: dict[Planned, None] = {}
-    for row in table.rows:
+    for row in table.rows():
         try:
             plan = _plan(row, table, today, products)
         except CellFault as fault:
@@ -41,7 +45,7 @@ def read_plans(content: bytes, file: str, today: date, products: Collection[str]
         if plan in plans:
             told.note(row.number, "", row.text[:60], "said before", "duplicate")
         plans[plan] = None
-    return PlansFile(tuple(plans), tuple(told.remarks), tuple(told.aside))
+    return PlansFile(tuple(plans), tuple(told.remarks), tuple(told.aside), told.set_aside_rows)
 
 
 def _plan(row: Row, table: Table, today: date, products: Collection[str]) -> Planned:

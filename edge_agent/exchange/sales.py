@@ -4,15 +4,28 @@ docs/sales.md describes the columns. Rows of one product and day are summed; wha
 was sold, and nothing is thrown away: a row that does not count is set aside with its reason.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta, tzinfo
 from itertools import pairwise
 
 from edge_agent.domain.product import GTIN_LENGTHS, Product
 from edge_agent.domain.settings import SettingsError
 from edge_agent.domain.shop import AsideRow, Remark, Sale, Source, Unit
-from edge_agent.exchange.rows import CellFault, Row, Table, Told, day_of, moment_of, number, read_table, yes_no
+from edge_agent.exchange.rows import (
+    MOST_ASIDE,
+    CellFault,
+    Row,
+    Table,
+    Told,
+    day_of,
+    moment_of,
+    number,
+    read_table,
+    yes_no,
+)
+from edge_agent.exchange.text_file import FileFault, TextFile, line_mark
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "day": ("date", "datum", "ds"),
@@ -28,25 +41,18 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "receipt": ("receipt_line", "bon", "transaction", "id"),
 }
 MAX_QTY = 1e6  # of one row, pieces or grams: more is a slip of the pen
-_UNITS = {"": None, "units": 1.0, "unit": 1.0, "pc": 1.0, "pcs": 1.0, "stk": 1.0, "st": 1.0, "ea": 1.0}
+_PIECES = ("units", "unit", "pc", "pcs", "stk", "st", "ea")
 _GRAMS = {"g": 1.0, "gram": 1.0, "grams": 1.0, "kg": 1000.0}
+_EITHER = re.compile(r"[+-]?[1-9]\d{0,2}[.,](?!000)\d{3}", re.ASCII)  # 1.234 pieces
 _GAP_D = 31  # a run of days without any sale that is longer is told as one
 
 
 @dataclass(frozen=True, slots=True)
 class SalesFile:
     sales: tuple[Sale, ...]  # by product and day
-    rows: int  # that count
     remarks: tuple[Remark, ...]
     aside: tuple[AsideRow, ...]
-
-    @property
-    def first(self) -> date | None:
-        return min((sale.day for sale in self.sales), default=None)
-
-    @property
-    def last(self) -> date | None:
-        return max((sale.day for sale in self.sales), default=None)
+    set_aside: int  # rows; of very many only the first are in ``aside``
 
 
 @dataclass(slots=True)
@@ -77,66 +83,91 @@ class Reading:
         return self.products.get(product, Unit.UNITS)
 
 
-def read_sales(content: bytes, file: str, reading: Reading, *, keep_duplicates: bool = False) -> SalesFile:
-    """Raises FileFault when nothing of it can be read."""
-    told = Told(file)
-    table = read_table(content, told, COLUMNS, ("day|timestamp", "product", "qty"))
-    days: dict[tuple[str, date, Unit], _Day] = {}
-    seen: dict[object, int] = {}
-    unknown: dict[str, int] = {}
-    rows = 0
-    for row in table.rows:
+@dataclass(slots=True)
+class _Sums:
+    """What is known of the file so far. It grows with products and days, and not with rows."""
+
+    reading: Reading
+    told: Told
+    days: dict[tuple[str, date, Unit], _Day] = field(default_factory=dict)
+    products: dict[str, str] = field(default_factory=dict)  # as they are written -> as the configuration has them
+    unknown: dict[str, int] = field(default_factory=dict)  # -> its first row
+    first: dict[str, int] = field(default_factory=dict)  # a line that stands there again -> its first row
+    rows: int = 0  # that count
+
+
+def read_sales(
+    text: TextFile,
+    reading: Reading,
+    *,
+    keep_duplicates: bool = False,
+    tell: Callable[[Remark], None] | None = None,
+) -> SalesFile:
+    """``tell``: takes the remarks, which are else answered. Raises FileFault when nothing of it can be used."""
+    told = Told(text.name, tell)
+    table = read_table(text, told, COLUMNS, ("day|timestamp", "product", "qty"))
+    sums = _Sums(reading, told)
+    repeated = frozenset[int]() if keep_duplicates else text.repeated()
+    for row in table.rows():
         try:
-            _not_again(row, seen, keep_duplicates)
-            rows += _take(row, table, reading, days, unknown, told)
+            if line_mark(row.text) in repeated:
+                _not_again(row, sums.first)
+            _take(row, table, sums)
         except CellFault as fault:
             told.set_aside(row, fault)
-    _tell_unknown(unknown, reading, told)
-    _tell_returns(days, told)
-    _tell_gaps({day for _, day, _ in days}, told)
-    sales = tuple(_sale(*key, found) for key, found in sorted(days.items()))
-    return SalesFile(sales, rows, tuple(told.remarks), tuple(told.aside))
+    if told.set_aside_rows > max(MOST_ASIDE, sums.rows):
+        raise FileFault(f"{text.name}: {_mostly_unread(told, sums.rows)}")
+    _tell_unknown(sums.unknown, told)
+    _tell_returns(sums.days, told)
+    _tell_gaps({day for _, day, _ in sums.days}, told)
+    sales = tuple(_sale(*key, sums.days.pop(key)) for key in sorted(sums.days))
+    return SalesFile(sales, tuple(told.remarks), tuple(told.aside), told.set_aside_rows)
 
 
-def _not_again(row: Row, seen: dict[object, int], keep: bool) -> None:
-    """The same receipt line, or the same row to the letter, is the same sale. Raises CellFault."""
-    receipt = row.get("receipt")
-    key: object = ("receipt", receipt, row.get("product")) if receipt else tuple(sorted(row.cells.items()))
-    first = seen.setdefault(key, row.number)
-    if first != row.number and (receipt or not keep):
-        right = f"the same as row {first}, and counted once (--keep-duplicates counts both)"
-        if receipt:
-            right = f"the receipt of row {first}, and counted once"
+def _mostly_unread(told: Told, rows: int) -> str:
+    reasons = ", ".join(f"{code} {count}" for code, count in told.reasons.most_common())
+    words = f"{told.set_aside_rows} of its {told.set_aside_rows + rows} rows do not count ({reasons}): is it the right"
+    hint = ". --keep-duplicates counts rows that are the same" if told.reasons["duplicate"] else ""
+    return f"{words} file? Nothing of it was imported{hint}"
+
+
+def _not_again(row: Row, first: dict[str, int]) -> None:
+    """The same row to the letter is the same sale. Raises CellFault."""
+    number = first.setdefault(row.text.strip(), row.number)
+    if number != row.number:
+        right = f"the same as row {number}, and counted once (--keep-duplicates counts both)"
         raise CellFault("", row.text[:60], right, "duplicate")
 
 
-def _take(
-    row: Row,
-    table: Table,
-    reading: Reading,
-    days: dict[tuple[str, date, Unit], _Day],
-    unknown: dict[str, int],
-    told: Told,
-) -> int:
-    """1 when the row counts. Raises CellFault."""
-    product = _product(row, reading.products, told)
+def _take(row: Row, table: Table, sums: _Sums) -> None:
+    """Raises CellFault where the row does not count."""
+    reading, told = sums.reading, sums.told
+    product = sums.products.get(row.get("product")) or _product(row, reading.products, told)
     if row.get("timestamp"):
         day = moment_of(row, "timestamp", table.is_day_first, reading.today, reading.zone).date()
     else:
         day = day_of(row, "day", table.is_day_first, reading.today, reading.today)
     unit, factor = _unit(row, reading.unit_of(product))
-    qty = number(row, "qty")
     is_open = yes_no(row, "open")
-    if qty is None and is_open is not False:
-        raise CellFault("qty", row.get("qty"), "nothing is said: must be a number, 0 for a day without a sale", "gap")
-    qty = (qty or 0.0) * factor
+    qty = _qty(row, unit, is_open) * factor
     if abs(qty) > MAX_QTY:
         raise CellFault("qty", row.get("qty"), f"must be at most {MAX_QTY:g} in size", "qty")
-    found = days.setdefault((product, day, unit), _Day(row=row.number))
-    _add(found, row, qty, is_open, told)
+    _add(sums.days.setdefault((product, day, unit), _Day(row=row.number)), row, qty, is_open, told)
+    sums.products[row.get("product")] = product
+    sums.rows += 1
     if product not in reading.products:
-        unknown.setdefault(product, row.number)
-    return 1
+        sums.unknown.setdefault(product, row.number)
+
+
+def _qty(row: Row, unit: Unit, is_open: bool | None) -> float:
+    """As it is written. Raises CellFault."""
+    if unit is Unit.UNITS and _EITHER.fullmatch(row.get("qty")):
+        right = "thousands, or a part of a piece? Must be without the separator, or with the unit g or kg"
+        raise CellFault("qty", row.get("qty"), right, "number")
+    qty = number(row, "qty")
+    if qty is None and is_open is not False:
+        raise CellFault("qty", row.get("qty"), "nothing is said: must be a number, 0 for a day without a sale", "gap")
+    return qty or 0.0
 
 
 def _add(day: _Day, row: Row, qty: float, is_open: bool | None, told: Told) -> None:
@@ -201,7 +232,7 @@ def _unit(row: Row, usual: Unit) -> tuple[Unit, float]:
     text = row.get("unit").lower().rstrip(".")
     if text in _GRAMS:
         return Unit.G, _GRAMS[text]
-    if text in _UNITS:
+    if not text or text in _PIECES:
         return (Unit.UNITS if text else usual), 1.0
     raise CellFault("unit", row.get("unit"), "must be units, g or kg", "unit")
 
@@ -223,7 +254,7 @@ def _product(row: Row, known: Collection[str], told: Told) -> str:
     return text
 
 
-def _tell_unknown(unknown: Mapping[str, int], reading: Reading, told: Told) -> None:
+def _tell_unknown(unknown: Mapping[str, int], told: Told) -> None:
     for product, row in unknown.items():
         right = "no [[product]] of the configuration: kept, and forecast once there is one"
         told.note(row, "product", product, right, "unknown")
@@ -248,6 +279,7 @@ def _tell_gaps(days: Collection[date], told: Told) -> None:
             first, last = before + timedelta(days=1), after - timedelta(days=1)
             span = str(first) if missing == 1 else f"{first} to {last}, {missing} days"
             right = "no sale of anything: taken for closed, and never for a demand of 0"
+            right += ". Was a clock wrong?" if missing > _GAP_D else ""
             told.note(0, "day", span, right, "gap-long" if missing > _GAP_D else "gap-days")
 
 

@@ -4,12 +4,13 @@ Each row says what was expected for a day when the forecast was issued; a row is
 measured. The agent itself asks nobody for the weather.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
 
 from edge_agent.domain.shop import AsideRow, Remark, WeatherDay
 from edge_agent.exchange.rows import CellFault, Row, Table, Told, day_of, epoch_ms, moment_of, number, read_table
+from edge_agent.exchange.text_file import TextFile
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "issued_at": ("issued", "run", "made_at", "timestamp"),
@@ -26,24 +27,29 @@ class WeatherFile:
     days: tuple[WeatherDay, ...]
     remarks: tuple[Remark, ...]
     aside: tuple[AsideRow, ...]
+    set_aside: int  # rows; of very many only the first are in ``aside``
 
 
-def read_weather(content: bytes, file: str, today: date, zone: tzinfo) -> WeatherFile:
+def read_weather(
+    text: TextFile, today: date, zone: tzinfo, tell: Callable[[Remark], None] | None = None
+) -> WeatherFile:
     """Raises FileFault when nothing of it can be read."""
-    told = Told(file)
-    table = read_table(content, told, COLUMNS, ("issued_at", "day", "temp_c|precip_mm"))
+    told = Told(text.name, tell)
+    table = read_table(text, told, COLUMNS, ("issued_at", "day", "temp_c|precip_mm"))
     days: dict[tuple[date, int], WeatherDay] = {}
-    for row in table.rows:
+    for row in table.rows():
         try:
-            found = _day(row, table, today, zone)
+            said = _day(row, table, today, zone)
         except CellFault as fault:
             told.set_aside(row, fault)
             continue
-        key = found.day, found.issued_ms
-        if key in days and days[key] != found:
+        key = said.day, said.issued_ms
+        if key in days and days[key] != said:
             told.note(row.number, "day", row.get("day"), "said twice of one issue: the later row counts", "duplicate")
-        days[key] = found
-    return WeatherFile(tuple(days[key] for key in sorted(days)), tuple(told.remarks), tuple(told.aside))
+        days[key] = said
+    return WeatherFile(
+        tuple(days[key] for key in sorted(days)), tuple(told.remarks), tuple(told.aside), told.set_aside_rows
+    )
 
 
 def _day(row: Row, table: Table, today: date, zone: tzinfo) -> WeatherDay:

@@ -8,8 +8,10 @@
   scripts/bench inference            what the models cost: time a row, memory, the whole agent with all of them
   scripts/bench lives                200 lots reckoned anew each hour: time, rows, memory
   scripts/bench forecast             the night of 500 products: learning, forecasts, memory of the whole agent
+  scripts/bench imports              a till's file beside the running agent: its longest wait, kills, memory
   scripts/bench demand               forecasts against the best simple method, on every set of sales that is here
   scripts/bench demand-agreement     our scoring and simple methods beside those of the yardstick
+  scripts/bench demand-lightgbm      our forecasts beside LightGBM's, grown on the shop's own history
   scripts/bench weighing             simulated shelves, 30 days at 10 samples/s, and a judge who knows the truth
   scripts/bench hive --plot DIR      five real scales, their loads and drop-outs looked for by a detector of its own
   scripts/bench weighing-cost        what eight load cells at 10 samples/s cost the processor
@@ -43,8 +45,8 @@ SHORT = ("storage", "ready", "drain", "replay", "latency")
 WEIGHING = ("weighing", "hive", "weighing-cost", "weighing-wear", "weighing-latency", "weighing-kill")
 ALARMS = ("alarms", "alarm-latency", "place-cost", "coldstore", "fridge-door")
 AGENT = ("storage", "wear", "lean", "ready", "drain", "replay", "latency", "climate")
-DEMAND = ("demand", "demand-agreement")
-PARTS = (*AGENT, *WEIGHING, *ALARMS, "record", "inference", "lives", "forecast", *DEMAND)
+DEMAND = ("demand", "demand-agreement", "demand-lightgbm")
+PARTS = (*AGENT, *WEIGHING, *ALARMS, "record", "inference", "lives", "forecast", "imports", *DEMAND)
 ONE_RUN = ("wear", "lean")  # asked for together, they are measured together
 
 
@@ -93,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--times", type=int, metavar="N", help="replay: medians of so many (default: 3); weighing-kill: movements (500)"
     )
-    parser.add_argument("--only", metavar="WORD", help="climate, coldstore, demand: those with that word in their name")
+    parser.add_argument("--only", metavar="WORD", help="climate, coldstore, demand, imports: those with that word")
     parser.add_argument("--quick", action="store_true", help="weighing: six half days; demand: 3 origins")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="weighing, alarms: another world (1)")
     parser.add_argument("--days", type=_days, default=90.0, metavar="D", help="alarms: so many (default: %(default)g)")
@@ -103,9 +105,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--act", choices=("losses",), help="weighing: leaks, drying, catch weight, temperature instead")
     parser.add_argument("--stages", action="store_true", help="weighing: what each stage is worth")
     parser.add_argument("--float", metavar="FILE", help="demand: the net before it was quantised, a .tflite")
-    parser.add_argument("--yardstick", metavar="SCRIPT", help="demand-agreement: what our scoring is compared with")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="demand-lightgbm: where the model lies (shipped)")
+    parser.add_argument("--yardstick", metavar="SCRIPT", help="demand-agreement, demand-lightgbm: what we are held to")
     parser.add_argument(
-        "--yardstick-python", metavar="FILE", default="python3", help="demand-agreement: that has its packages"
+        "--yardstick-python", metavar="FILE", default="python3", help="the same: that has its packages (%(default)s)"
+    )
+    parser.add_argument(
+        "--gigabytes", type=_gigabytes, default=0.25, metavar="G", help="imports: the long file (default: %(default)g)"
     )
     parser.add_argument("--plot", metavar="DIR", help="draw there what was found (needs matplotlib)")
     parser.add_argument(
@@ -127,6 +133,13 @@ def _days(text: str) -> float:
     if not 4 <= days <= 366:
         raise argparse.ArgumentTypeError(f"{text}: must be 4 to 366: in the first three nothing goes wrong")
     return days
+
+
+def _gigabytes(text: str) -> float:
+    size = float(text)
+    if not 0.05 <= size <= 16:
+        raise argparse.ArgumentTypeError(f"{text}: must be 0.05 to 16")
+    return size
 
 
 def _directory(text: str) -> str:

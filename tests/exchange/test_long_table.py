@@ -1,7 +1,13 @@
 """A long table becomes a panel; what is off in it is told with row, column and value, and stops nothing else."""
 
+import gzip
+import os
+import subprocess
+import sys
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -192,12 +198,59 @@ def test_a_table_of_which_nothing_can_be_used_is_refused_in_words(tmp_path, cont
         read_long_table(file)
 
 
+def test_a_table_without_a_date_that_can_be_read_shows_one_and_what_is_right(tmp_path) -> None:
+    file = tmp_path / "sales.csv"
+    file.write_text("series_id,date,qty\na,02.01.2026,3\na,03.01.2026,4\n")
+    with pytest.raises(FileFault, match=r"row 2: date = '02\.01\.2026': must be a day such as 2026-11-23"):
+        read_long_table(file)
+
+
 def test_a_file_that_is_not_there_or_is_no_text_is_refused_in_words(tmp_path) -> None:
     with pytest.raises(FileFault, match="No such file"):
         read_long_table(tmp_path / "none.csv")
     (tmp_path / "sales.csv").write_bytes(b"series_id,date,qty\n\xff\xfe\x00")
-    with pytest.raises(FileFault, match="not UTF-8"):
+    with pytest.raises(FileFault, match="is no text"):
         read_long_table(tmp_path / "sales.csv")
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda text: text.encode("latin-1"),
+        lambda text: text.replace(",", ";").encode("utf-16"),
+        lambda text: gzip.compress(text.encode()),
+        lambda text: text.replace("\n", "\r\n").encode("utf-8-sig"),
+    ],
+)
+def test_any_encoding_packed_or_not_is_the_same_table(tmp_path, pack) -> None:
+    file = tmp_path / "sales.csv"
+    file.write_bytes(pack("series_id,date,qty\nKäse,2026-11-01,1\nKäse,2026-11-02,2\n"))
+    panel = read_long_table(file).panel
+    assert (panel.names, panel.qty.tolist()) == (("Käse",), [[1.0, 2.0]])
+
+
+NO_ARROW = """
+import sys
+sys.modules["pyarrow"] = None  # as where it is not installed
+from edge_agent.cli.main import main
+sys.exit(main(["backtest", "demand", sys.argv[1], "--cold", "--no-model", "--origins", "1"]))
+"""
+
+
+def test_without_the_extra_parquet_csv_is_judged_and_parquet_names_it(tmp_path) -> None:
+    (tmp_path / "sales.parquet").write_bytes(b"PAR1")
+    rows = _rows("7", 120)
+
+    def judged(file: Path) -> subprocess.CompletedProcess[str]:
+        path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+        words = [sys.executable, "-c", NO_ARROW, str(file)]
+        return subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | path)
+
+    assert judged(_csv(tmp_path, rows)).returncode == 0
+    told = judged(tmp_path / "sales.parquet")
+    assert told.returncode != 0
+    assert "pip install 'edge-agent[parquet]', or write the table as csv" in told.stderr
+    assert "Traceback" not in told.stderr
 
 
 def test_of_many_series_so_many_are_drawn_and_another_seed_draws_others(tmp_path) -> None:
@@ -244,3 +297,55 @@ def test_parquet_that_is_none_or_lacks_a_column_or_holds_lists_is_refused_in_wor
         read_long_table(_parquet(tmp_path, {"series_id": ["a"], "date": [FIRST]}))
     with pytest.raises(FileFault, match="must be numbers"):
         read_long_table(_parquet(tmp_path, {"series_id": ["a"], "date": [FIRST], "qty": [[1, 2]]}))
+
+
+KINDS = {
+    "categories": lambda pa, days: (pa.array(days).dictionary_encode(), pa.array([1, 2, None]).dictionary_encode()),
+    "texts of categories": lambda pa, days: (pa.array(map(str, days)).dictionary_encode(), ["1", "2,0", None]),
+    "decimals": lambda pa, days: (days, [Decimal("1.0"), Decimal("2.0"), None]),
+    "midnight in Berlin": lambda pa, days: (
+        pa.array(_midnights(days), pa.timestamp("us", "Europe/Berlin")),
+        [1, 2, None],
+    ),
+    "nanoseconds": lambda pa, days: (pa.array(_midnights(days), pa.timestamp("ns", "Europe/Berlin")), [1.0, 2.0, None]),
+    "small numbers": lambda pa, days: (pa.array(days, pa.date64()), pa.array([1, 2, None], pa.uint8())),
+    "numbers for days": lambda pa, days: ([int(f"{day:%Y%m%d}") for day in days], [1, 2, None]),
+}
+
+
+def _midnights(days: list[date]) -> list[datetime]:
+    return [datetime(day.year, day.month, day.day, tzinfo=ZoneInfo("Europe/Berlin")) for day in days]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_parquet_of_any_kind_is_the_same_table(tmp_path, kind) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    days, qty = KINDS[kind](pyarrow, [FIRST, FIRST + timedelta(days=1), FIRST + timedelta(days=2)])
+    names = pyarrow.array(["a"] * 3).dictionary_encode()
+    found = read_long_table(_parquet(tmp_path, {"series_id": names, "date": days, "qty": qty}))
+    assert (found.panel.names, found.panel.first, found.panel.qty.tolist()) == (("a",), FIRST, [[1.0, 2.0]])
+    assert found.set_aside == {"qty missing": 1}
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "words"),
+    [
+        ("series_id", [["a"]], "column series_id holds list"),
+        ("series_id", [b"\xff"], "column series_id holds binary: must be texts"),
+        ("date", [{"y": 2026}], "column date holds struct"),
+        ("qty", [{"n": 1}], "column qty holds struct"),
+        ("qty", [None], "no row can be used: qty missing: 1"),
+        ("date", [1_793_491_200], "no row can be used: date not readable: 1"),
+        ("date", [date(9999, 1, 1)], "no row can be used: date empty: 1"),
+        ("date", [date(1969, 1, 1)], "no row can be used: date empty: 1"),
+    ],
+)
+def test_parquet_that_holds_something_else_is_refused_in_words(tmp_path, column, cells, words) -> None:
+    with pytest.raises(FileFault) as fault:
+        read_long_table(_parquet(tmp_path, {"series_id": ["a"], "date": [FIRST], "qty": [1], column: cells}))
+    assert words in str(fault.value)
+
+
+def test_parquet_by_another_name_is_parquet(tmp_path) -> None:
+    file = _parquet(tmp_path, {"series_id": ["a"], "date": [FIRST], "qty": [1]})
+    assert read_long_table(file.rename(tmp_path / "sales.pq")).panel.names == ("a",)
