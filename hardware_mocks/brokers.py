@@ -110,8 +110,10 @@ class SimulatedBroker:
                     refusal.times -= 1
                 return refusal.code
         self.delivered.append(Delivered(self.clock.monotonic_s(), outgoing.topic, outgoing.payload, outgoing.retain))
-        if outgoing.retain:
+        if outgoing.retain and outgoing.payload:
             self.retained[outgoing.topic] = outgoing.payload
+        elif outgoing.retain:
+            self.retained.pop(outgoing.topic, None)  # MQTT 5.0, 3.3.1.3
         for subscriber in self.subscribers:
             subscriber(outgoing.topic, outgoing.payload)
         return None

@@ -6,6 +6,7 @@ edge-agent waste --shelf shelf-1 --grams 1250 --reason spoiled --note "two crate
 """
 
 import argparse
+from math import isfinite
 
 from edge_agent.cli.alarm_command import user_name
 from edge_agent.cli.command import ask_agent, tell
@@ -29,16 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
         parser.add_argument("--packaging", choices=PACKAGINGS, help="default: as such goods mostly come")
         parser.add_argument("--use-by", metavar="DAY", help="such as 2026-12-01")
         parser.add_argument("--best-before", metavar="DAY")
-        parser.add_argument("--temperature-c", type=float, metavar="C", help="of the goods as they came")
-        parser.add_argument("--invoiced-g", type=float, metavar="G", help="what the papers say")
-        parser.add_argument("--rejected-g", type=float, metavar="G", help="what was sent back")
+        parser.add_argument("--temperature-c", type=_number, metavar="C", help="of the goods as they came")
+        parser.add_argument("--invoiced-g", type=_number, metavar="G", help="what the papers say")
+        parser.add_argument("--rejected-g", type=_number, metavar="G", help="what was sent back")
         parser.add_argument("--order", help="number of the order or delivery note")
     else:
         parser.add_argument("--product", help="its GTIN, as in the configuration")
         parser.add_argument("--lot", help="as printed on it")
         parser.add_argument("--reason", choices=REASONS, required=True)
     parser.add_argument("--units", type=int, metavar="N", help="pieces")
-    parser.add_argument("--grams", type=float, metavar="G")
+    parser.add_argument("--grams", type=_number, metavar="G")
     parser.add_argument("--shelf", help="where it goes, or was")
     parser.add_argument("--place", help="the same, without a shelf")
     parser.add_argument("--note", help="in words")
@@ -46,6 +47,17 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
     add_config(parser)
     add_state(parser)
     add_json(parser)
+
+
+def _number(text: str) -> float:
+    """JSON has no NaN, and no scale shows one."""
+    try:
+        found = float(text)
+        if isfinite(found):
+            return found
+    except ValueError:
+        pass  # told below
+    raise argparse.ArgumentTypeError(f"{text[:40]!r}: must be a number")
 
 
 def arguments(args: argparse.Namespace) -> dict[str, object]:

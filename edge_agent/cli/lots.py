@@ -26,6 +26,7 @@ from edge_agent.cli.common import (
 from edge_agent.cli.exits import Exit
 from edge_agent.config import Settings
 from edge_agent.decide import Memory
+from edge_agent.decide.lives import NOTHING_KNOWN
 from edge_agent.decide.memory import LOT_KINDS, from_rows
 from edge_agent.domain.lot import Lot, Origin
 from edge_agent.lots.register import fefo
@@ -59,6 +60,7 @@ def told(lot: Lot, memory: Memory, chosen: Settings) -> dict[str, Any]:
     """One lot as JSON; None where nobody knows."""
     keeping = memory.keepings.get(lot.id)
     life = None if keeping is None or not lot.is_open else keeping.life
+    known = None if life is None or NOTHING_KNOWN in life.reasons else life
     name = next((product.name for product in chosen.products if product.gtin == lot.product), None)
     return {
         "lot": lot.id,
@@ -69,19 +71,23 @@ def told(lot: Lot, memory: Memory, chosen: Settings) -> dict[str, Any]:
         "place": lot.place or None,
         "shelf": lot.shelf,
         "received": lot.received.rfc3339(),
-        "units": lot.units(lot.left),
-        "net_g": lot.grams(lot.left),
+        "units": _rounded(lot.units(lot.left)),
+        "net_g": _rounded(lot.grams(lot.left)),
         "use_by": lot.use_by,
         "best_before": lot.best_before,
         "origin": lot.origin.value,
         "marked_down": None if lot.marked_down is None else lot.marked_down.rfc3339(),
         "ending": None if lot.ending is None else lot.ending.value,
-        "remaining_d": None if life is None else list(life.remaining_d),
-        "p_spoiled": None if life is None else list(life.p_spoiled),
+        "remaining_d": None if known is None else list(known.remaining_d),
+        "p_spoiled": None if known is None else list(known.p_spoiled),
         "basis": None if life is None else life.basis,
         "reasons": [] if life is None else list(life.reasons),
         "reckoned": None if life is None else life.at.rfc3339(),
     }
+
+
+def _rounded(amount: float | None) -> float | None:
+    return None if amount is None else round(amount, 3)
 
 
 def _show(lines: list[dict[str, Any]]) -> None:

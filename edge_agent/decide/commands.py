@@ -177,7 +177,10 @@ def _receive(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeye
 
 def _waste(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
     told = _goods(memory, plan, command, at)
-    memory, touched = lots.wasted(memory, plan, told.records[0].body, at)
+    try:
+        memory, touched = lots.wasted(memory, plan, told.records[0].body, at)
+    except NotPossible as error:
+        raise Refused(ResultCode.INVALID, str(error)) from error
     return _with_lots(told, memory, {"lot_ids": [lot.id for lot in touched]} if touched else {})
 
 

@@ -19,7 +19,8 @@ from edge_agent.lots.register import parts_on
 
 def decide(memory: Memory, plan: Plan, gathered: Gathered) -> Decision:
     """What this cycle changes, keeps and tells. The same input always gives the same decision."""
-    began = memory
+    began, memory = memory, lives.with_dates(memory, gathered.at)
+    memory = lots.settled(memory, plan) if memory.started is None else memory
     draft = _Draft.of(memory)
     for sample in gathered.samples:
         health = draft.sensors.get(sample.point) or SensorHealth(since=sample.at)
@@ -35,9 +36,10 @@ def decide(memory: Memory, plan: Plan, gathered: Gathered) -> Decision:
         _report(draft, plan.sensors[sensor_of[sample.point]], sample)
 
     memory = replace(weighed.memory, reported=draft.reported, places=watched.places, learnt=watched.learnt)
-    memory, weighed_events = lots.of_events(memory, plan, weighed.events)
+    memory, weighed_events = lots.of_events(memory, plan, weighed.events, gathered.at)
     memory, answers = _obey_all(memory, plan, gathered)
-    memory, asked = lots.of_events(memory, plan, [answer.event for answer in answers if answer.event is not None])
+    told = [answer.event for answer in answers if answer.event is not None]
+    memory, asked = lots.of_events(memory, plan, told, gathered.at)
     memory = shelves.anew(memory, plan, {event.shelf for event in asked}, gathered.at)
     memory, pressed = presses.obey(memory, plan.alarms, gathered.presses)
     acts = [*(transition for answer in answers for transition in answer.transitions), *pressed]

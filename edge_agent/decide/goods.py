@@ -7,13 +7,13 @@ be traced by: Regulation (EC) 178/2002, art. 18; 21 CFR 1.1345(a).
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from edge_agent.alerts.life import NotPossible
 from edge_agent.decide.nouns import Plan
 from edge_agent.decide.wording import short, who
 from edge_agent.domain.command import Command, Verb
-from edge_agent.domain.instant import Instant
+from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.domain.lot import PACKAGINGS
 from edge_agent.domain.record import RecordKind, RecordLine
 
@@ -25,6 +25,7 @@ MAX_CHARS = 200
 _NAME_CHARS = 64
 _CHOICES = {"reason": REASONS, "packaging": PACKAGINGS}
 _LOT = re.compile(r"[!\"%&'()*+,\-./0-9:;<=>?A-Z_a-z]{1,20}")  # GS1 General Specifications, AI (10), table 7.11-1
+_LOT_ID = re.compile(r"[a-z0-9-]{1,32}")  # as the last level of its topic
 _DELIVERY = (
     "product",
     "lot",
@@ -67,6 +68,8 @@ def carry_out(plan: Plan, command: Command, at: Instant) -> Told:
         _require(body, ("reason",), command.verb)
     if not body.keys() & {"grams", "units"}:
         raise NotPossible("how much is missing: give grams, units or both")
+    _check_amount(body, is_delivery=is_delivery)
+    _check_days(body, at)
     place = place_of(plan, body)
     body = {**body, "who": by, "source": command.cmd_id}
     kind = RecordKind.DELIVERY if is_delivery else RecordKind.WASTE
@@ -79,7 +82,9 @@ def _body(plan: Plan, command: Command, keys: tuple[str, ...]) -> dict[str, obje
     odd = [key for key in given if key not in keys]
     if odd:
         raise NotPossible(f"{short(odd[0])} is none of {', '.join(keys)}")
-    body = {key: checked(plan, key, given[key]) for key in keys if key in given}
+    body = {key: checked(plan, key, given[key]) for key in keys if key in given and key != "lot"}
+    if "lot" in given:
+        body["lot"] = _lot(given["lot"], is_new=command.verb == Verb.RECEIVE)
     of_shelf = next((shelf.product for shelf in plan.shelves if shelf.name == body.get("shelf")), None)
     if of_shelf is not None:
         body.setdefault("product", of_shelf)
@@ -96,8 +101,6 @@ def checked(plan: Plan, key: str, value: object) -> object:
             return _one_of(key, value, tuple(place.name for place in plan.places), "a [[place]]")
         case "reason" | "packaging":
             return _one_of(key, value, _CHOICES[key], f"a {key}")
-        case "lot":
-            return _lot(value)
         case "use_by" | "best_before" | "packed":
             return _day(key, value)
         case "grams" | "invoiced_g" | "rejected_g":
@@ -115,8 +118,9 @@ def _one_of(key: str, value: object, known: tuple[str, ...], what: str) -> str:
     raise NotPossible(f"{key} = {short(value)}: must be {what}: {', '.join(known) or 'there is none'}")
 
 
-def _lot(value: object) -> str:
-    if isinstance(value, str) and _LOT.fullmatch(value):
+def _lot(value: object, *, is_new: bool) -> str:
+    """``is_new``: as printed on it; one that is known may be named by its topic's id, which can be longer."""
+    if isinstance(value, str) and (_LOT.fullmatch(value) or (not is_new and _LOT_ID.fullmatch(value))):
         return value
     raise NotPossible(f"lot = {short(value)}: must be 1 to 20 of the characters that GS1 allows in a lot, no blanks")
 
@@ -132,7 +136,7 @@ def _day(key: str, value: object) -> str:
 
 def _number(key: str, value: object, low: float, high: float, unit: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise NotPossible(f"{key} = {short(value)}: must be between {low:g} and {high:g} {unit}")
+        raise NotPossible(f"{key} = {short(value)}: must be between {low:.10g} and {high:.10g} {unit}")
     return float(value)
 
 
@@ -140,6 +144,34 @@ def _units(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_UNITS:
         raise NotPossible(f"units = {short(value)}: must be a whole number between 0 and {MAX_UNITS}")
     return value
+
+
+def _check_amount(body: Mapping[str, object], *, is_delivery: bool) -> None:
+    """Nothing is no delivery, unless all of it was sent back; and it is no waste."""
+    grams, back_g = body.get("grams"), body.get("rejected_g")
+    if isinstance(grams, float) and isinstance(back_g, float) and back_g > grams > 0:
+        raise NotPossible(f"rejected_g = {back_g:g}: must be at most grams, {grams:g}: what was sent back is of these")
+    told = {key: body[key] for key in ("grams", "units") if key in body}
+    if any(told.values()) or (is_delivery and back_g):
+        return
+    said = ", ".join(f"{key} = {value:g}" for key, value in told.items())
+    raise NotPossible(f"{said}: must be more than 0")
+
+
+def _check_days(body: Mapping[str, object], at: Instant) -> None:
+    """A day later than UTC's is today somewhere, and a day earlier too; without a clock nobody knows what day it is."""
+    days = {key: date.fromisoformat(str(body[key])) for key in ("packed", "use_by", "best_before") if key in body}
+    packed = days.pop("packed", None)
+    for key, day in days.items():
+        if packed is not None and day < packed:
+            raise NotPossible(f"{key} = {day}: must not be before packed, {packed}")
+    if at.clock is ClockState.UNSYNCED:
+        return
+    today, use_by = at.utc.date(), days.get("use_by")
+    if packed is not None and packed > today + timedelta(days=1):
+        raise NotPossible(f"packed = {packed}: must not be after today, {today}")
+    if use_by is not None and use_by < today - timedelta(days=1):
+        raise NotPossible(f"use_by = {use_by}: must not be over, today is {today}: such goods are not received")
 
 
 def _text(key: str, value: object, most: int) -> str:

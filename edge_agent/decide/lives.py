@@ -12,24 +12,41 @@ from statistics import median
 from edge_agent.alerts.place import PlaceState
 from edge_agent.alerts.sensor_fault import SensorHealth
 from edge_agent.alerts.settings import PlaceSettings
-from edge_agent.alerts.warmth import between_s
 from edge_agent.decide.memory import Memory
 from edge_agent.decide.nouns import Plan
-from edge_agent.domain.instant import Instant
-from edge_agent.domain.lot import Lot
+from edge_agent.domain.instant import ClockState, Instant
+from edge_agent.domain.lot import Lot, NextLot
 from edge_agent.domain.reading import Quality
 from edge_agent.domain.shelf_life import RemainingLife
+from edge_agent.lots import air as rooms
 from edge_agent.lots import alone
+from edge_agent.lots import register as lots
 from edge_agent.lots.air import Air, breathed, used_upto
+from edge_agent.lots.dating import dated, passed_s
 from edge_agent.lots.keeping import Keeping, Lives
-from edge_agent.lots.register import Register, Rest, forgotten
+from edge_agent.lots.register import Register, Rest
 from edge_agent.weighing.drift import drift_u_g
 from edge_agent.weighing.scale import ScaleState
 from edge_agent.weighing.settings import ShelfSettings
 
+NOTHING_KNOWN = "no_date"  # neither air nor date: such an estimate is doubt alone (spoilage/guard.py)
 HUMIDITY_S = 1800.0  # so long a hygrometer is believed after it spoke last
 
 Lived = tuple[Lot, RemainingLife]
+
+
+def with_dates(memory: Memory, now: Instant) -> Memory:
+    """Once the clock of this boot is set: what lots, shelves, rooms and outcomes hold of before has its wall time."""
+    if memory.is_dated or now.clock is ClockState.UNSYNCED:
+        return memory
+    return replace(
+        memory,
+        register=lots.with_dates(memory.register, now),
+        keepings={name: dated(keeping, now) for name, keeping in memory.keepings.items()},
+        airs={place: rooms.with_dates(air, now) for place, air in memory.airs.items()},
+        outcomes=dated(memory.outcomes, now),
+        is_dated=True,
+    )
 
 
 def follow(memory: Memory, plan: Plan) -> Memory:
@@ -77,7 +94,7 @@ def _breathed(air: Air, place: PlaceSettings, state: PlaceState, sensors: Mappin
     warmth = state.now.warmth
     if warmth.at is None or warmth.air_c is None:
         return air
-    return breathed(air, warmth.at, warmth.air_c, _humidity(place, sensors, warmth.at), between_s)
+    return breathed(air, warmth.at, warmth.air_c, _humidity(place, sensors, warmth.at))
 
 
 def _humidity(place: PlaceSettings, sensors: Mapping[str, SensorHealth], at: Instant) -> float | None:
@@ -96,10 +113,10 @@ def _humidity(place: PlaceSettings, sensors: Mapping[str, SensorHealth], at: Ins
 
 def taken(memory: Memory, lives: Lives, at: Instant) -> tuple[Memory, list[Lived]]:
     """Lots that were closed meanwhile are left out; air that all have been through is forgotten."""
-    register = forgotten(memory.register, at)
-    lots = register.lots
-    fresh = {name: found for name, found in lives.keepings.items() if name in lots and lots[name].is_open}
-    keepings = {name: found for name, found in memory.keepings.items() if name in lots} | fresh
+    register = lots.forgotten(memory.register, at)
+    known = register.lots
+    fresh = {name: found for name, found in lives.keepings.items() if name in known and known[name].is_open}
+    keepings = {name: found for name, found in memory.keepings.items() if name in known} | fresh
     memory = replace(
         memory,
         register=register,
@@ -107,16 +124,15 @@ def taken(memory: Memory, lives: Lives, at: Instant) -> tuple[Memory, list[Lived
         learnt_lives=lives.learnt or memory.learnt_lives,
         outcomes=memory.outcomes[lives.outcomes :],
     )
-    memory = _without_old_air(memory)
-    return memory, [(lots[name], found.life) for name, found in fresh.items() if found.life is not None]
+    memory = _without_old_air(memory, at)
+    return memory, [(known[name], found.life) for name, found in fresh.items() if found.life is not None]
 
 
-def _without_old_air(memory: Memory) -> Memory:
+def _without_old_air(memory: Memory, now: Instant) -> Memory:
     airs = {}
     for place, air in memory.airs.items():
-        upto = [_upto(memory.keepings, lot) for lot in memory.register.lots.values() if _needs(lot, place)]
-        oldest = min(upto, key=lambda instant: instant.wall_ms, default=None)
-        airs[place] = air if oldest is None else used_upto(air, oldest, between_s)
+        uptos = {_upto(memory.keepings, lot) for lot in memory.register.lots.values() if _needs(lot, place)}
+        airs[place] = used_upto(air, uptos, now) if uptos else air
     return replace(memory, airs=airs)
 
 
@@ -126,6 +142,29 @@ def _needs(lot: Lot, place: str) -> bool:
 
 def _upto(keepings: Mapping[str, Keeping], lot: Lot) -> Instant:
     return keepings[lot.id].upto if lot.id in keepings else lot.received
+
+
+def next_lots(memory: Memory, plan: Plan, now: Instant, valid_s: float) -> list[NextLot]:
+    """Of each place the lot that will be spoiled first; ``valid_s``: an older estimate says nothing any more."""
+    there: dict[str, list[Lot]] = {}
+    for lot in memory.register.open_lots():
+        there.setdefault(lot.place, []).append(lot)
+    found = []
+    for place in plan.places:
+        lots_there = there.get(place.name, [])
+        known = [(lot, life) for lot in lots_there if (life := _known_life(memory, lot, now, valid_s)) is not None]
+        if known:
+            lot, life = min(known, key=lambda each: round(each[1].median_d, 1))  # of two alike the first expired
+            product = plan.products.get(lot.product)
+            name = lot.product if product is None else product.name
+            found.append(NextLot(place.name, lot, name, life, len(lots_there)))
+    return found
+
+
+def _known_life(memory: Memory, lot: Lot, now: Instant, valid_s: float) -> RemainingLife | None:
+    life = memory.keepings[lot.id].life if lot.id in memory.keepings else None
+    is_known = life is not None and NOTHING_KNOWN not in life.reasons and passed_s(life.at, now) <= valid_s
+    return life if is_known else None
 
 
 def closed_now(before: Memory, after: Memory) -> list[Lot]:

@@ -15,6 +15,7 @@ from edge_agent.domain.lot import Ending, Lot, Measure, Stay
 from edge_agent.domain.product import Product
 from edge_agent.domain.stock import StockEvent
 from edge_agent.lots import register as lots
+from edge_agent.lots.dating import dated
 from edge_agent.lots.keeping import Keeping, Told
 from edge_agent.lots.register import Register
 
@@ -34,7 +35,9 @@ class Done:
     detail: Mapping[str, object]
 
 
-def of_events(memory: Memory, plan: Plan, events: Sequence[StockEvent]) -> tuple[Memory, list[StockEvent]]:
+def of_events(
+    memory: Memory, plan: Plan, events: Sequence[StockEvent], now: Instant
+) -> tuple[Memory, list[StockEvent]]:
     """The events, each with what it did to which lot."""
     register, told = memory.register, []
     for event in events:
@@ -45,12 +48,18 @@ def of_events(memory: Memory, plan: Plan, events: Sequence[StockEvent]) -> tuple
             continue
         from edge_agent.lots.events import booked  # here: a node that follows no lot stays small
 
-        done = booked(register, event, product, place_of(plan, event.shelf))
+        done = booked(register, dated(event, now), product, place_of(plan, event.shelf))
         register = done.register
         told.append(replace(event, lots=done.parts) if done.parts else event)
     if register is memory.register:
         return memory, told
     return _with_sold_out(replace(memory, register=register), memory.register), told
+
+
+def settled(memory: Memory, plan: Plan) -> Memory:
+    """After a start: shelves may be configured no more."""
+    register = lots.on_shelves(memory.register, {shelf.name for shelf in plan.shelves})
+    return memory if register is memory.register else replace(memory, register=register)
 
 
 def _is_followed(register: Register, product: Product) -> bool:
@@ -72,7 +81,7 @@ def _with_sold_out(memory: Memory, before: Register) -> Memory:
     """A lot that was sold to the last kept at least so long."""
     for name, lot in memory.register.lots.items():
         if lot.ending is Ending.SOLD_OUT and name in before.lots and before.lots[name].is_open:
-            memory = _learnt_later(memory, lot, "sold")
+            memory = _learnt_later(memory, lot, "sold", at=lot.closed)
     return memory
 
 
@@ -129,8 +138,13 @@ def _amount(body: Mapping[str, object], product: Product) -> tuple[float, Measur
 
 
 def wasted(memory: Memory, plan: Plan, body: Mapping[str, object], at: Instant) -> tuple[Memory, list[Lot]]:
-    """Thrown away: of the lot that is named, else of those there, first expired first."""
+    """Thrown away: of the lot that is named, else of those there, first expired first.
+
+    Raises NotPossible for a lot that nobody knows, where lots are kept, and for more of it than there ever was.
+    """
     found = _meant(memory.register, body)
+    if "lot" in body and memory.register.lots:
+        _check_named(memory.register, found, body)
     rest = 1.0
     touched = []
     for lot in found:
@@ -140,9 +154,10 @@ def wasted(memory: Memory, plan: Plan, body: Mapping[str, object], at: Instant) 
         there = lot.left + (lot.drawn if len(found) == 1 else 0.0)  # what left the shelf before it was told
         amount = min(want * rest, there)
         rest -= amount / want
-        register = lots.wasted(memory.register, lot, amount, at, str(body["reason"]))
+        cause = str(body["reason"])
+        register = lots.wasted(memory.register, lot, amount, at, cause, is_of_shelf="shelf" in body)
         memory = replace(memory, register=register)
-        memory = _learnt_later(memory, register.lots[lot.id], "wasted", str(body["reason"]))
+        memory = _learnt_later(memory, register.lots[lot.id], "wasted", str(body["reason"]), at=at)
         touched.append(register.lots[lot.id])
     return memory, touched
 
@@ -158,6 +173,17 @@ def _meant(register: Register, body: Mapping[str, object]) -> list[Lot]:
     if "place" in body:
         return [lot for lot in found if lot.place == body["place"]]
     return found
+
+
+def _check_named(register: Register, found: Sequence[Lot], body: Mapping[str, object]) -> None:
+    if not found:
+        of = f" of product {body['product']}" if "product" in body else ""
+        hint = "or leave it out and give product"
+        raise NotPossible(f"lot = {short(body['lot'])}: must be a lot{of} that is known: {_known(register)}; {hint}")
+    most, want = sum(lot.left + lot.drawn for lot in found), _of_measure(found[0], body)
+    if want is not None and want > most * (1 + lots.SAME_SHARE):
+        key = "units" if found[0].measure is Measure.UNITS else "grams"
+        raise NotPossible(f"{key} = {want:.10g}: must be at most {most:.10g}: no more of lot {found[0].id} was there")
 
 
 def _of_measure(lot: Lot, body: Mapping[str, object]) -> float | None:
@@ -178,7 +204,7 @@ def carry_out(memory: Memory, plan: Plan, command: Command, at: Instant) -> Done
 
 
 def _move(memory: Memory, plan: Plan, command: Command, at: Instant) -> Done:
-    body = _body(command, ("lot", "product", "shelf", "place"))
+    body = _body(plan, command, ("lot", "product", "shelf", "place"))
     lot = _one(memory.register, body)
     if not body.keys() & {"shelf", "place"}:
         raise NotPossible("where to is missing: give shelf or place")
@@ -191,13 +217,15 @@ def _move(memory: Memory, plan: Plan, command: Command, at: Instant) -> Done:
 
 
 def _outcome(memory: Memory, plan: Plan, command: Command, at: Instant) -> Done:
-    body = _body(command, ("lot", "product", "outcome", "reason"))
+    body = _body(plan, command, ("lot", "product", "outcome", "reason"))
     lot = _one(memory.register, body)
     outcome = body.get("outcome")
     if outcome not in OUTCOMES:
         raise NotPossible(f"outcome = {short(outcome)}: must be one of {', '.join(OUTCOMES)}")
     if outcome == WASTED and "reason" not in body:
         raise NotPossible(f"reason is missing: must be one of {', '.join(REASONS)}")
+    if outcome == SOLD_FRESH and "reason" in body:
+        raise NotPossible(f"reason = {short(body['reason'])}: what was sold fresh has none")
     reason = str(goods.checked(plan, "reason", body["reason"])) if "reason" in body else SPOILED
     match outcome:
         case "sold-fresh":
@@ -206,7 +234,7 @@ def _outcome(memory: Memory, plan: Plan, command: Command, at: Instant) -> Done:
             register, kind = lots.marked_down(memory.register, lot, at), "marked-down"
         case _:
             register, kind = lots.ended(memory.register, lot, Ending.WASTED, at, reason), "wasted"
-    memory = _learnt_later(replace(memory, register=register), lot, kind, reason if kind != "sold" else "")
+    memory = _learnt_later(replace(memory, register=register), lot, kind, reason if kind != "sold" else "", at=at)
     detail = {"lot": lot.id, "outcome": outcome, "reason": body.get("reason"), "who": who(command)}
     return Done(memory, f"lot {lot.id}: {outcome}", detail)
 
@@ -214,34 +242,46 @@ def _outcome(memory: Memory, plan: Plan, command: Command, at: Instant) -> Done:
 _DOES: Mapping[Verb, Callable[[Memory, Plan, Command, Instant], Done]] = {Verb.MOVE: _move, Verb.OUTCOME: _outcome}
 
 
-def _body(command: Command, keys: tuple[str, ...]) -> dict[str, object]:
+def _body(plan: Plan, command: Command, keys: tuple[str, ...]) -> dict[str, object]:
     given = {key: value for key, value in command.arguments.items() if key != "who" and value is not None}
     odd = [key for key in given if key not in keys]
     if odd:
         raise NotPossible(f"{short(odd[0])} is none of {', '.join(keys)}")
     if "lot" not in given:
         raise NotPossible(f"lot is missing: {command.verb} needs it, as printed or as edge-agent lots shows it")
+    if "product" in given:
+        goods.checked(plan, "product", given["product"])
     return given
 
 
 def _one(register: Register, body: Mapping[str, object]) -> Lot:
     """By its topic's id, or by its code where that means one."""
     name = body["lot"]
-    if isinstance(name, str) and name in register.lots and register.lots[name].is_open:
-        return register.lots[name]
-    found = [lot for lot in register.open_lots() if lot.code == name and body.get("product") in (None, lot.product)]
+    there = [lot for lot in register.open_lots() if body.get("product") in (None, lot.product)]
+    for lot in there:
+        if lot.id == name:
+            return lot
+    found = [lot for lot in there if lot.code == name]
     if len(found) == 1:
         return found[0]
     if found:
         raise NotPossible(f"lot = {short(name)}: several have this code: {', '.join(lot.id for lot in found)}")
-    known = ", ".join(lot.id for lot in register.open_lots()[:12]) or "there is none"
-    raise NotPossible(f"lot = {short(name)}: must be an open lot: {known}")
+    closed = [lot for lot in register.lots.values() if not lot.is_open and name in (lot.id, lot.code)]
+    if closed:
+        how = "" if closed[-1].ending is None else f", {closed[-1].ending}"
+        raise NotPossible(f"lot = {short(name)}: is closed{how}; tell with waste what was thrown away of it")
+    of = f" of product {body['product']}" if "product" in body else ""
+    raise NotPossible(f"lot = {short(name)}: must be an open lot{of}: {_known(register)}")
 
 
-def _learnt_later(memory: Memory, lot: Lot, kind: str, reason: str = "") -> Memory:
+def _known(register: Register) -> str:
+    return ", ".join(lot.id for lot in register.open_lots()[:12]) or "there is none"
+
+
+def _learnt_later(memory: Memory, lot: Lot, kind: str, reason: str = "", *, at: Instant | None) -> Memory:
     """Who supplied a lot nobody knows teaches nothing; nor does one whose life was never reckoned."""
     life = memory.keepings.get(lot.id, Keeping(lot.received)).life
     if life is None or life.basis == "date" or not lot.supplier or len(memory.outcomes) >= MOST_WAITING:
         return memory
-    told = Told(lot.id, lot.product, lot.supplier, kind, life.used, reason)
+    told = Told(lot.id, lot.product, lot.supplier, kind, life.used, reason, at, lot.received)
     return replace(memory, outcomes=(*memory.outcomes, told))

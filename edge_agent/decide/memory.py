@@ -70,6 +70,7 @@ class Memory:
     reported: Mapping[str, Reported] = field(default_factory=dict)  # by point
     stocks: Mapping[str, StockState] = field(default_factory=dict)  # as last told, by shelf
     trial: Trial | None = None  # the last test alarm
+    is_dated: bool = False  # the clock was set, and what lots hold of this boot has its wall time
 
 
 def to_rows(memory: Memory) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from edge_agent.domain.instant import Instant
+from edge_agent.domain.shelf_life import RemainingLife
 
 # How goods are packed, from loose to a sack: each follows the air in its own time (spoilage/thermal.py).
 PACKAGINGS = (
@@ -125,3 +126,14 @@ class LotPart:
     lot: str  # its id
     units: float | None
     g: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NextLot:
+    """Of the open lots in a place the one that will be spoiled first, as estimated."""
+
+    place: str
+    lot: Lot
+    name: str  # of its product
+    life: RemainingLife
+    lots: int  # open ones in that place

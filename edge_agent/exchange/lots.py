@@ -10,6 +10,7 @@ import csv
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from math import isfinite
 
 COLUMNS = (
     *("lot", "product", "supplier", "received_at", "grams", "units"),
@@ -33,10 +34,16 @@ class LotRow:
 
 def read_lots(text: str, products: Collection[str], places: Collection[str]) -> list[LotRow]:
     """In order of time. Raises LotFault for the first thing that is wrong; row 1 is the header."""
-    lines = csv.reader(text.splitlines())
-    header = [name.strip() for name in next(lines, [])]
+    try:
+        header, *lines = list(csv.reader(text.splitlines())) or [[]]
+    except csv.Error as error:
+        raise LotFault(f"the table cannot be read: {error}") from None
+    header = [name.strip() for name in header]
+    twice = [name for name in header if header.count(name) > 1]
     odd = [name for name in header if name not in COLUMNS]
     missing = [name for name in NEEDED if name not in header]
+    if twice:
+        raise LotFault(f"row 1: column {twice[0]!r}: stands there {header.count(twice[0])} times: must be once")
     if odd:
         raise LotFault(f"row 1: column {odd[0]!r}: must be one of {', '.join(COLUMNS)}")
     if missing:
@@ -72,7 +79,7 @@ def _row(
 def _known(number: int, column: str, value: str, known: Collection[str], what: str) -> None:
     if value not in known:
         raise LotFault(
-            f"row {number}, column {column}: {value!r}: must be {what}: {', '.join(known) or 'there is none'}"
+            f"row {number}, column {column}: {_short(value)}: must be {what}: {', '.join(known) or 'there is none'}"
         )
 
 
@@ -81,15 +88,24 @@ def _day(number: int, column: str, text: str | None) -> None:
         if text is not None:
             date.fromisoformat(text)
     except ValueError:
-        raise LotFault(f"row {number}, column {column}: {text!r}: must be a day such as 2026-11-30") from None
+        raise LotFault(
+            f"row {number}, column {column}: {_short(text or '')}: must be a day such as 2026-11-30"
+        ) from None
 
 
 def _number(number: int, column: str, text: str) -> float | int:
     try:
-        return int(text) if column == "units" else float(text)
-    except ValueError:
-        what = "a whole number" if column == "units" else "a number"
-        raise LotFault(f"row {number}, column {column}: {text!r}: must be {what}") from None
+        found = int(text) if column == "units" else float(text)
+        if isfinite(found):
+            return found
+    except (ValueError, OverflowError):
+        pass  # told below
+    what = "a whole number" if column == "units" else "a number"
+    raise LotFault(f"row {number}, column {column}: {_short(text)}: must be {what}")
+
+
+def _short(text: str) -> str:
+    return repr(text) if len(text) <= 40 else f"{text[:40]!r}..."
 
 
 def _instant(number: int, text: str) -> int:
@@ -98,7 +114,7 @@ def _instant(number: int, text: str) -> int:
         at = datetime.fromisoformat(text)
     except ValueError:
         right = "must be an instant such as 2026-11-23T07:00:00Z"
-        raise LotFault(f"row {number}, column received_at: {text!r}: {right}") from None
+        raise LotFault(f"row {number}, column received_at: {_short(text)}: {right}") from None
     at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
     return round(at.timestamp() * 1000)
 

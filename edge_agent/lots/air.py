@@ -4,18 +4,18 @@ A lot's condition is reckoned from these each hour. Between two means the air ch
 is that of the readings themselves, five minutes aside.
 """
 
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import inf
 
 from edge_agent.domain.instant import Instant
+from edge_agent.lots.dating import dated, passed_s, since_s
 
 STEP_S = 300.0
 KEEP_S = 900.0  # so often the steps are written down: a power cut loses a quarter of an hour of air, no more
 MOST_STEPS = 600  # of two days; older ones are put together
 GAP_S = 1800.0  # without a reading nobody knows (EN 12830, 30 min): what lay there is reckoned the careful way
-
-Between = Callable[[Instant, Instant], float]  # seconds from one to the other; infinite: nobody knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class Air:
     integral_c_s: float = 0.0
 
 
-def breathed(air: Air, at: Instant, air_c: float, rh_pct: float | None, between: Between) -> Air:
+def breathed(air: Air, at: Instant, air_c: float, rh_pct: float | None) -> Air:
     """One reading on. ``at`` of the last reading again: nothing happened."""
     if air.at == at:
         return air
     before = air.at or (air.steps[-1].until if air.steps else None)
     if before is None:
         return _kept(replace(air, at=at, air_c=air_c))
-    after_s = between(before, at)
+    after_s = passed_s(before, at)
     if after_s > GAP_S:
         return _kept(_after_gap(air, at, air_c, after_s))
     before_c = air.air_c if air.at is not None else air_c
@@ -62,7 +62,7 @@ def breathed(air: Air, at: Instant, air_c: float, rh_pct: float | None, between:
 
 
 def _after_gap(air: Air, at: Instant, air_c: float, after_s: float) -> Air:
-    """``after_s`` infinite: as long as it takes to be worth a word, for nobody knows."""
+    """``after_s`` infinite: as long as it takes to be worth a word, for nobody knows; ``with_dates`` may come to."""
     air = _closed(air, None) if air.seconds > 0 else air
     gap = AirStep(at, GAP_S if after_s == inf else after_s, None)
     return replace(air, steps=_bounded((*air.steps, gap)), at=at, air_c=air_c, seconds=0.0, integral_c_s=0.0)
@@ -99,7 +99,22 @@ def _kept(air: Air) -> Air:
     return replace(air, kept=air.steps, kept_at=newest)
 
 
-def used_upto(air: Air, upto: Instant, between: Between) -> Air:
-    """Without the steps that every lot has been through."""
-    left = tuple(step for step in air.steps if between(upto, step.until) > 0)
+def used_upto(air: Air, uptos: Collection[Instant], now: Instant) -> Air:
+    """Without the steps that every lot has been through; ``uptos``: how far each was reckoned."""
+    left = tuple(step for step in air.steps if any(since_s(upto, step.until, now) > 0 for upto in uptos))
     return air if len(left) == len(air.steps) else replace(air, steps=left)
+
+
+def with_dates(air: Air, now: Instant) -> Air:
+    """This boot's clock was set: its steps have their dates, and a power cut before it has its length."""
+    air = dated(air, now)
+    steps = air.steps
+    for place, (before, gap) in enumerate(pairwise(air.steps), 1):
+        seconds = passed_s(before.until, gap.until)
+        if _is_unmeasured_cut(before, gap) and GAP_S < seconds < inf:
+            steps = (*steps[:place], replace(gap, seconds=seconds), *steps[place + 1 :])
+    return _kept(replace(air, steps=steps, kept_at=None)) if steps != air.steps else air
+
+
+def _is_unmeasured_cut(before: AirStep, gap: AirStep) -> bool:
+    return gap.mean_c is None and gap.seconds == GAP_S and before.until.boot != gap.until.boot

@@ -12,8 +12,10 @@ from edge_agent.domain.instant import Instant
 from edge_agent.domain.lot import Lot, LotPart, Measure, Origin, Shelved, Stay
 from edge_agent.domain.product import Product
 from edge_agent.domain.stock import SAFE_CONFIDENCE, Balance, EventKind, StockEvent
+from edge_agent.lots.dating import may_be_within
 from edge_agent.lots.register import (
     LEAST,
+    SAME_SHARE,
     WASTE_S,
     Draw,
     Register,
@@ -26,8 +28,8 @@ from edge_agent.lots.register import (
 
 RETURN_S = 900.0  # a customer puts back what he took
 CARRY_S = 90.0  # from one shelf to another: decide/moves.py
+AWAY_S = 24 * 3600.0  # so long the container of a shelf may be in somebody's hands
 FILL_S = 3600.0  # one delivery is put down crate by crate
-SAME_SHARE = 0.05  # what was told of a delivery, and what the scale sees of it, agree so well
 AGREE = 3.0  # combined standard uncertainties
 KEPT_DRAWS = 32
 _REBASED = frozenset({EventKind.TARE, EventKind.ZERO, EventKind.DISTURBANCE})  # another weight, and nothing moved
@@ -348,11 +350,13 @@ def _shelve_waiting(draft: _Draft) -> None:
             continue
         seen = change * draft.rest
         is_all_of_it = draft.units is None and abs(seen - lot.in_back) <= SAME_SHARE * lot.in_back
-        if is_all_of_it:  # the scale knows better than the paper
+        if is_all_of_it and lot.measure is Measure.GRAMS:  # the scale knows better than the paper
             more = seen - lot.in_back
             lot = replace(lot, left=lot.left + more, corrected=lot.corrected - more)
         amount = min(seen, lot.in_back)
-        draft.used(change, amount)
+        if is_all_of_it:  # pieces were counted: that they do not weigh quite alike makes no part of one
+            amount = lot.in_back
+        draft.used(change, seen if is_all_of_it else amount)
         draft.lots[lot.id] = draft.shelve(lot, amount)
 
 
@@ -418,12 +422,15 @@ def _nameless(draft: _Draft, origin: Origin) -> None:
 
 
 def _forget(draft: _Draft) -> None:
-    """Draws nobody can bring back or tell as waste any more; debts the scale never saw."""
+    """Draws nobody can bring back or tell as waste any more; debts the scale never saw; a container that stays away:
+    what was in it lies in the back. While nobody knows how old one
+    is, because the clock is not set yet after a power cut, it is kept."""
     book, at = draft.book, draft.at
     draft.book = replace(
         book,
-        draws=tuple(draw for draw in book.draws if 0 <= draw.at.passed_s(at) <= WASTE_S),
-        owed=tuple(debt for debt in book.owed if 0 <= debt.at.passed_s(at) <= WASTE_S),
+        draws=tuple(draw for draw in book.draws if may_be_within(draw.at, at, WASTE_S)),
+        owed=tuple(debt for debt in book.owed if may_be_within(debt.at, at, WASTE_S)),
+        away=tuple(gone for gone in book.away if may_be_within(gone.at, at, AWAY_S)),
     )
 
 

@@ -8,6 +8,16 @@ from edge_agent.domain.shelf_life import RemainingLife
 
 
 @dataclass(frozen=True, slots=True)
+class Rival:
+    """What two models said of a lot at one moment, days at ``domain.shelf_life.LEVELS``: until its end judges them."""
+
+    at: Instant
+    new: tuple[float, ...]
+    old: tuple[float, ...]
+    versions: tuple[str, str]  # of the new one and of the one in use
+
+
+@dataclass(frozen=True, slots=True)
 class Keeping:
     """``condition`` as ``spoilage.condition`` writes it, JSON; "": no thermometer knows what it lay in."""
 
@@ -15,6 +25,7 @@ class Keeping:
     condition: str = ""
     life: RemainingLife | None = None
     weighed_from: Instant | None = None  # since then its scale's weights wait to be learnt from
+    rivals: tuple[Rival, ...] = ()  # while a new model runs in shadow
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,8 @@ class Told:
     kind: str  # "sold", "marked-down", "wasted"
     used: float  # share of its life by the last estimate
     reason: str = ""
+    at: Instant | None = None  # when it was told
+    received: Instant | None = None  # the lot
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,23 @@ the shelf's book.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.lot import Ending, Lot, LotPart, Origin, Shelved, Stay
+from edge_agent.lots.dating import dated, may_be_within
 
 LEAST = 1e-6  # less is nothing
 LONGEST_ID = 28  # and "-999" has its place behind it
+SAME_SHARE = 0.05  # what was told of a delivery, and what the scale sees of it, agree so well
 MERGE_S = 12 * 3600.0  # a delivery is told at most so long after it was put on the shelf
 WASTE_S = 24 * 3600.0  # what was thrown away left the shelf so long before it was told, or after
+MOST_OWED = 32  # of a shelf; without a clock nobody knows when a debt is old
 KEPT_D = 14.0  # a closed lot is remembered so long
+MOST_CLOSED = 1000  # where nobody knows how long: no clock was ever set
 LONGEST_STAYS = 16
+DAY_S = 86_400.0
 _FAR = "9999-12-31"
 
 
@@ -149,9 +154,21 @@ def marked_down(register: Register, lot: Lot, at: Instant) -> Register:
     return with_lot(register, replace(lot, marked_down=lot.marked_down or at))
 
 
-def wasted(register: Register, lot: Lot, amount: float, at: Instant, cause: str) -> Register:
-    """Thrown away: what was in the back, else what left the shelf lately, else what the scale is still to see go."""
-    for step in (_from_back, _from_draws, _from_shelves):
+def wasted(
+    register: Register, lot: Lot, amount: float, at: Instant, cause: str, *, is_of_shelf: bool = False
+) -> Register:
+    """Thrown away: what was in the back, else what left the shelf lately, else what the scale is still to see go.
+
+    ``is_of_shelf``: somebody said that it lay on a shelf, so the back comes last.
+    """
+    back, shelf = (_from_back,), (_from_draws, _from_shelves)
+    return _wasted(register, lot, amount, at, cause, shelf + back if is_of_shelf else back + shelf)
+
+
+def _wasted(
+    register: Register, lot: Lot, amount: float, at: Instant, cause: str, steps: Iterable["_Take"]
+) -> Register:  # fmt: skip
+    for step in steps:
         if amount <= LEAST:
             break
         register, lot, amount = step(register, lot, amount, at)
@@ -161,6 +178,7 @@ def wasted(register: Register, lot: Lot, amount: float, at: Instant, cause: str)
 
 
 _Step = tuple[Register, Lot, float]
+_Take = Callable[[Register, Lot, float, Instant], _Step]
 
 
 def _from_back(register: Register, lot: Lot, amount: float, at: Instant) -> _Step:
@@ -174,7 +192,7 @@ def _from_draws(register: Register, lot: Lot, amount: float, at: Instant) -> _St
     for shelf, book in books.items():
         draws = []
         for draw in reversed(book.draws):
-            is_it = draw.lot == lot.id and 0 <= draw.at.passed_s(at) <= WASTE_S
+            is_it = draw.lot == lot.id and may_be_within(draw.at, at, WASTE_S)
             taken = min(amount, draw.amount, lot.drawn) if is_it else 0.0
             amount -= taken
             lot = replace(lot, drawn=lot.drawn - taken, wasted=lot.wasted + taken)
@@ -193,7 +211,7 @@ def _from_shelves(register: Register, lot: Lot, amount: float, at: Instant) -> _
         left.append(replace(part, amount=part.amount - taken))
         if taken > LEAST:
             book = books.get(part.shelf, ShelfBook())
-            books[part.shelf] = replace(book, owed=(*book.owed, Draw(at, lot.id, taken)))
+            books[part.shelf] = replace(book, owed=(*book.owed, Draw(at, lot.id, taken))[-MOST_OWED:])
     gone = lot.on_shelves - sum(part.amount for part in left)
     lot = replace(lot, left=lot.left - gone, wasted=lot.wasted + gone, shelved=summed(left))
     return replace(register, books=books), lot, amount
@@ -201,8 +219,8 @@ def _from_shelves(register: Register, lot: Lot, amount: float, at: Instant) -> _
 
 def ended(register: Register, lot: Lot, ending: Ending, at: Instant, cause: str = "") -> Register:
     """Somebody said what became of the rest of it. What a scale still has of one that was sold, no lot explains."""
-    if ending is Ending.WASTED:
-        register = wasted(register, lot, lot.left, at, cause)
+    if ending is Ending.WASTED:  # the rest: what was sold before stays sold
+        register = _wasted(register, lot, lot.left, at, cause, (_from_back, _from_shelves))
         lot = register.lots[lot.id]
     else:
         lot = replace(lot, left=0.0, drawn=lot.drawn + lot.left, shelved=())
@@ -227,15 +245,43 @@ def parts_on(register: Register, shelf: str) -> tuple[LotPart, ...]:
 
 
 def forgotten(register: Register, now: Instant) -> Register:
-    """Without the lots that were closed long ago. Those of a clock that was not set wait until it is."""
-    old = [lot.id for lot in register.lots.values() if lot.closed is not None and _age_d(lot.closed, now) > KEPT_D]
+    """Without the lots that were closed long ago. Where nobody knows how long, the clock may yet be set."""
+    closed = [(lot.closed, lot.id) for lot in register.lots.values() if lot.closed is not None]
+    old = {name for at, name in closed if not may_be_within(at, now, KEPT_D * DAY_S)}
+    old |= {name for _, name in sorted(closed, key=lambda each: each[0].wall_ms)[:-MOST_CLOSED]}
     if not old:
         return register
     return replace(register, lots={key: lot for key, lot in register.lots.items() if key not in old})
 
 
-def _age_d(then: Instant, now: Instant) -> float:
-    return (now.wall_ms - then.wall_ms) / 86_400_000
+def with_dates(register: Register, now: Instant) -> Register:
+    """This boot's clock was set: all that it saw before has its date. A delivery that was told meanwhile is compared
+    with what was put down before the power cut."""
+    lots = {name: dated(lot, now) for name, lot in register.lots.items()}
+    books = {name: dated(book, now) for name, book in register.books.items()}
+    told = [lot for name, lot in lots.items() if lot.received is not register.lots[name].received and lot.is_open]
+    register = replace(register, lots=lots, books=books)
+    for lot in told:
+        if lot.origin is Origin.DELIVERY:
+            register = received(register, register.lots[lot.id])
+    return register
+
+
+def on_shelves(register: Register, shelves: Collection[str]) -> Register:
+    """Without shelves that there are no more: what lay there is in the back, until a scale sees it again."""
+    if register.books.keys() <= set(shelves) and not any(_is_lost(lot, shelves) for lot in register.lots.values()):
+        return register
+    lots = {
+        name: replace(lot, shelved=tuple(part for part in lot.shelved if part.shelf in shelves))
+        if _is_lost(lot, shelves)
+        else lot
+        for name, lot in register.lots.items()
+    }
+    return Register(lots, {name: book for name, book in register.books.items() if name in shelves})
+
+
+def _is_lost(lot: Lot, shelves: Collection[str]) -> bool:
+    return any(part.shelf not in shelves for part in lot.shelved)
 
 
 def summed(parts: Iterable[Shelved]) -> tuple[Shelved, ...]:

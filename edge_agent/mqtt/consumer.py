@@ -33,6 +33,7 @@ _STATES = frozenset(
     stream.value
     for stream in (Stream.TELEMETRY, Stream.STOCK, Stream.ALARM, Stream.META, Stream.SHELFLIFE, Stream.FORECAST)
 )
+_EMPTIED = frozenset({Stream.SHELFLIFE.value})  # first level of the topics that end empty
 _STREAMS = frozenset(stream.value for stream in Stream)
 
 
@@ -90,6 +91,7 @@ class Spans:
 class Kind(StrEnum):
     NEW = "new"  # at least one record nobody had told before
     DUPLICATE = "duplicate"
+    EMPTIED = "emptied"  # what the topic described is gone; its last word came before
     VOLATILE = "volatile"  # health, status: the newest counts, numbers do not
     FOREIGN = "foreign"  # not a message of a node: commands, pings
     GARBAGE = "garbage"  # claims to be one and is not
@@ -186,6 +188,9 @@ class Consumer:
         levels = topic.split("/")
         if len(levels) < 5 or "/".join(levels[:2]) != ROOT or levels[4] == "cmd":
             return Taken(Kind.FOREIGN, topic)
+        if not payload and levels[4] in _EMPTIED:
+            self.state.pop(topic, None)
+            return Taken(Kind.EMPTIED, topic)
         try:
             body = _checked(json.loads(payload), levels)
         except (ValueError, RecursionError) as error:

@@ -118,6 +118,7 @@ def _all(identity: Identity, described: NodeDescription) -> Iterable[tuple[str, 
         )
     for place in described.places:
         yield from _place(identity, place)
+        yield from _next_lot(identity, place) if described.keeps_lots else ()
     yield from _node(identity)
 
 
@@ -194,6 +195,33 @@ def _alarms(identity: Identity, name: str, title: str, which: str) -> Iterable[t
             **on_topic,
         },
     )
+
+
+def _next_lot(identity: Identity, place: PlaceDescription) -> Iterable[tuple[str, Component]]:
+    """Which lot there will be spoiled first, and when: one for each place, for lots come and go. Unknown: none."""
+    of_place = (
+        f"{{% set found = value_json.next_lots | default([]) | selectattr('place', 'eq', '{place.place}')"
+        " | first | default(none) %}"
+    )
+    shown: tuple[tuple[str, str, str, Component], ...] = (
+        ("lot", "next to spoil", "((found.name ~ ' ' ~ (found.code | default(''))) | trim | truncate(250))",
+         {"icon": "mdi:food-apple-outline"}),
+        ("life", "next to spoil keeps", "found.remaining_d | round(2)",
+         {"device_class": "duration", "unit_of_measurement": "d", "state_class": "measurement"}),
+        ("risk", "next to spoil within a day", "(100 * found.p_spoiled_24h) | round(1)",
+         {"unit_of_measurement": "%", "state_class": "measurement", "icon": "mdi:food-off-outline"}),
+    )  # fmt: skip
+    for name, title, value, kind in shown:
+        yield (
+            f"{place.place}-next_{name}",
+            {
+                "platform": "sensor",
+                "name": f"{place.place} {title}",
+                "state_topic": identity.topic("health"),
+                "value_template": f"{of_place}{{{{ {value} if found else none }}}}",
+                **kind,
+            },
+        )
 
 
 def _node(identity: Identity) -> Iterable[tuple[str, Component]]:

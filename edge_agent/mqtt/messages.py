@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from edge_agent.domain.alarm import Alarm, AlarmState, AlarmTransition
 from edge_agent.domain.command import CommandResult
 from edge_agent.domain.instant import Instant
-from edge_agent.domain.lot import Lot
+from edge_agent.domain.lot import Lot, NextLot
 from edge_agent.domain.message import Message, Queued, Stream
 from edge_agent.domain.reading import Reading, Sample
 from edge_agent.domain.record import NODE_RECORD, RecordLine, head_of
@@ -34,6 +34,7 @@ RSP_EXPIRY_S = 300
 LIVES_S = 3600.0  # from one estimate of a lot to the next
 FORECAST_EXPIRY_S = 48 * 3600
 DECIMALS = 4  # finer than one step of every chip: SHT3x 0.0027 °C, BME280 0.0018 hPa, a 24-bit ADC on 5 kg 0.0003 g
+_CLOSED = "closed"  # the state of a lot
 _ENVELOPE_BYTES = 512  # more than the longest envelope of a message of backlog
 _RECORD_BYTES = 128  # more than a record's seq, ts, clock, mono_ms and a point's name
 _READING_BYTES = 160  # more than one reading: field, value, quality and fault code
@@ -368,11 +369,23 @@ def shelflife(lot: Lot, life: RemainingLife) -> Message:
 
 
 def lot_closed(lot: Lot, at: Instant) -> Message:
-    """The last word on a lot; the broker forgets it with its expiry."""
-    body = _lot_head(lot) | {"state": "closed", "ending": None if lot.ending is None else lot.ending.value}
+    """The last word on a lot; then its topic is emptied (``emptied``)."""
+    body = _lot_head(lot) | {"state": _CLOSED, "ending": None if lot.ending is None else lot.ending.value}
     if lot.cause:
         body["cause"] = lot.cause
     return Message(Stream.SHELFLIFE, f"shelflife/{lot.id}", compact(body), at, retain=True, expiry_s=round(3 * LIVES_S))
+
+
+def is_last_word(content: Message | Sample) -> bool:
+    """What it describes is gone, and nothing shall stay on its topic."""
+    if not isinstance(content, Message) or content.stream is not Stream.SHELFLIFE:
+        return False
+    return bool(json.loads(content.body).get("state") == _CLOSED)
+
+
+def emptied(identity: Identity, last: Queued) -> Outgoing:
+    """The broker forgets what it holds on that topic (MQTT 5.0, 3.3.1.3); ``last``: what was told there last."""
+    return replace(render(identity, last), payload=b"", expiry_s=None)
 
 
 def forecast(made: "Forecast") -> Message:
@@ -456,6 +469,8 @@ class ModelDescription:
     model: str
     version: str | None  # in use; None: it is refused, and the agent goes on without
     shadow: str | None = None  # that runs beside it, to be compared
+    comparison: str | None = None  # how it stands, in words
+    decision: str | None = None  # the last one, in words: installed, promoted, rolled back, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -470,6 +485,7 @@ class NodeDescription:
     signed: Sequence[str] = ()  # of these, the ones that must be signed
     keys: Sequence[str] = ()  # names of the keys that it knows
     models: Sequence[ModelDescription] = ()
+    keeps_lots: bool = False  # of goods whose keeping is known; Home Assistant is told of them then
 
 
 def meta(at: Instant, described: NodeDescription) -> Message:
@@ -523,6 +539,7 @@ class Health:
     command_path: str = "unproved"  # "ok" when the node's own ping came back lately
     faults: Sequence[str] = ()  # one sentence each: full disk, corrupt file set aside, refused topic
     alarms: Sequence[Alarm] = ()  # all that stand, from memory: told though no disk takes their own messages
+    next_lots: Sequence[NextLot] = ()  # of each place where lots lie
 
 
 def health(at: Instant, state: Health, *, expiry_s: int) -> Message:
@@ -542,6 +559,7 @@ def health(at: Instant, state: Health, *, expiry_s: int) -> Message:
         "command_path": state.command_path,
         "faults": list(state.faults),
         "alarms": [_alarm_body(standing) for standing in state.alarms],
+        **({"next_lots": list(map(_next_lot, state.next_lots))} if state.next_lots else {}),
     }
     return Message(Stream.HEALTH, "health", compact(body), at, retain=True, expiry_s=expiry_s)
 
@@ -554,6 +572,21 @@ class Link:
     protocol: str  # "5" or "3.1.1"
     is_encrypted: bool
     notes: Sequence[str] = ()  # what a person should know: unencrypted, fallen back to 3.1.1
+
+
+def _next_lot(found: NextLot) -> dict[str, object]:
+    lot, life = found.lot, found.life
+    known = {"code": lot.code, "use_by": lot.use_by, "best_before": lot.best_before}
+    return {
+        "place": found.place,
+        "lot": lot.id,
+        "product": lot.product,
+        "name": found.name,
+        **{key: value for key, value in known.items() if value},
+        "remaining_d": life.median_d,
+        "p_spoiled_24h": life.p_spoiled[HORIZONS_H.index(24)],
+        "lots": found.lots,
+    }
 
 
 def birth(at: Instant, link: Link) -> Message:

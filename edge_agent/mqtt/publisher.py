@@ -143,6 +143,7 @@ class _Lane:
     live_rows: deque[Queued] = field(default_factory=deque)
     hist_rows: list[Queued] = field(default_factory=list)
     states: deque[tuple[Queued, bool]] = field(default_factory=deque)  # (row, whether it waits for its mark)
+    ended: deque[Queued] = field(default_factory=deque)  # last words that are told: their topics are to be emptied
     flying: set[int] = field(default_factory=set)
     retry_ms: int | None = None
     tried: tuple[int, int] = (0, 0)  # (first number, refusals without a stated cause)
@@ -152,6 +153,7 @@ class _Lane:
         """A new connection: what was in flight is unknown, so all goes again but what only waits for its mark."""
         self.flying = settled
         self.states.clear()
+        self.ended.clear()
         self.retry_ms = None
         self.asked = (-1, 0)
         self.rewind()
@@ -501,19 +503,32 @@ class Publisher:
         return room
 
     def _send_live(self, lane: _Lane, room: int, now: Instant) -> int:
+        room = self._send_emptied(lane, room)
         while room and lane.states:
             row, is_pending = lane.states.popleft()
             if row.at.age_s(now) < self._window_s(row) or not _is_timed(row):
                 self._send_row(row, _Way.STATE, now, (row.seq,) if is_pending else ())
                 room -= 1
+            room = self._send_emptied(lane, room, row)
         while room and not lane.states and not lane.is_paused(now):
             next_row = self._next_live(lane, now)
             if next_row is None:
                 break
             lane.live_sent = next_row.seq
             self._send_row(next_row, _Way.LIVE, now, (next_row.seq,))
-            room -= 1
+            room = self._send_emptied(lane, room - 1, next_row)
         return self._send_live(lane, room, now) if room and lane.states else room
+
+    def _send_emptied(self, lane: _Lane, room: int, told: Queued | None = None) -> int:
+        """After a last word nothing stays at the broker. No row says so: after each connection it is done again, as
+        long as the word is the newest of its topic. What finds no room goes before the lane's next message."""
+        if told is not None and messages.is_last_word(told.content):
+            lane.ended.append(told)
+        while room and lane.ended:
+            outgoing = messages.emptied(self._identity, lane.ended.popleft())
+            self._hand_over(outgoing, _Flight(_Way.NOTICE, outgoing.topic, lane.stream))
+            room -= 1
+        return room
 
     def _next_live(self, lane: _Lane, now: Instant) -> Queued | None:
         while lane.live_rows or self._fetch_live(lane, now):

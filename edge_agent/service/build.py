@@ -334,6 +334,7 @@ def node_description(
         shelves=[ShelfDescription(s.name, s.product, s.capacity_g) for s in settings.shelves],
         places=[_described(place, settings.food, limits.get(place.name, ())) for place in settings.places],
         models=models,
+        keeps_lots=any(product.keeps_like is not None for product in settings.products),
         **described(settings.commands),
     )
 
@@ -367,7 +368,7 @@ def without_boot(message: Message) -> dict[str, object]:
 def tell_meta(parts: Parts, now: Instant) -> None:
     """Queue the description when it differs from the one told last."""
     in_force = replace(parts.settings, places=tuple(parts.agent.plan.places))
-    models = [ModelDescription(*found) for found in parts.models.versions()]
+    models = [ModelDescription(*found, *parts.models.standing(found[0])) for found in parts.models.versions()]
     description = node_description(in_force, parts.agent.memory.limits, models)
     prefix = parts.settings.mqtt.discovery_prefix
     parts.publisher.announce(introduction(prefix, parts.identity, description, parts.settings_file))

@@ -8,6 +8,7 @@ from typing import Any
 
 from edge_agent.alerts.condition import Condition
 from edge_agent.alerts.sensor_fault import SensorHealth
+from edge_agent.decide import lives
 from edge_agent.domain.alarm import Alarm, AlarmState, Priority
 from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.domain.message import Message, Stream
@@ -55,6 +56,7 @@ def health_message(parts: Parts, now: Instant, started: Instant, expiry_s: int) 
             *filter(None, (parts.connection.last_error, parts.connection.ping_refusal, _lost_commands(parts))),
         ],
         alarms=standing,
+        next_lots=lives.next_lots(parts.agent.memory, parts.agent.plan, now, 3 * messages.LIVES_S),
     )
     return messages.health(now, state, expiry_s=expiry_s)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta, tzinfo
 from functools import cached_property
-from math import hypot, log
+from math import hypot, inf, log
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from edge_agent.domain.lot import Lot, Origin
 from edge_agent.domain.product import Product as Sold
 from edge_agent.inference.model import Model
 from edge_agent.lots.air import GAP_S, Air
+from edge_agent.lots.dating import since_s
 from edge_agent.lots.keeping import Keeping, Lives, Told
 from edge_agent.lots.register import Rest
+from edge_agent.service import life_shadow
 from edge_agent.spoilage import ethylene, offsets
 from edge_agent.spoilage.condition import (
     DAY_S,
@@ -78,7 +80,7 @@ class _Kept:
     weighed_from: Instant | None = None
 
 
-def answer(question: Question, model: Model | None) -> Lives:
+def answer(question: Question, model: Model | None, shadow: Model | None = None) -> Lives:
     catalog = shipped()
     kept = [_kept(question, lot, catalog) for lot in question.lots]
     _advance(question, kept)
@@ -87,8 +89,9 @@ def answer(question: Question, model: Model | None) -> Lives:
     learnt, notes = _learnt(question, catalog)
     views = _views(question, kept, learnt)
     lives = estimate(views, model, question.at)
+    rivals = life_shadow.rivals(views, question.keepings, model, shadow, question.at)
     keepings = {
-        each.lot.id: Keeping(each.upto, _written(each.condition), life, each.weighed_from)
+        each.lot.id: Keeping(each.upto, _written(each.condition), life, each.weighed_from, rivals.get(each.lot.id, ()))
         for each, life in zip(kept, lives, strict=True)
     }
     return Lives(question.at, keepings, json.dumps(offsets.written(learnt)), len(question.outcomes), notes)
@@ -165,32 +168,27 @@ def _steps(question: Question, lot: Lot, upto: Instant, *, is_known: bool) -> li
     """
     found: list[_Step] = []
     for number, stay in enumerate(lot.stays):
-        begin = stay.since if _since(upto, stay.since) > 0 else upto
+        begin = stay.since if since_s(upto, stay.since, question.at) > 0 else upto
         end = lot.stays[number + 1].since if number + 1 < len(lot.stays) else question.at
         air = question.airs.get(stay.place)
         if air is None:
             if found or is_known:
-                _add_blind(found, begin, end)
+                _add_blind(found, begin, end, question.at)
             continue
         for step in air.steps:
-            part_s = min(step.seconds, _since(begin, step.until))
-            if part_s > 0 and _since(step.until, end) >= 0:
+            part_s = min(step.seconds, since_s(begin, step.until, question.at))
+            if part_s > 0 and since_s(step.until, end, question.at) >= 0:
                 found.append(_Step(step.until, part_s, step.mean_c, step.rh_pct))
         last = air.at or (air.steps[-1].until if air.steps else begin)
-        if number + 1 == len(lot.stays) and _since(last, end) > GAP_S:
-            _add_blind(found, found[-1].until if found else begin, end)
+        if number + 1 == len(lot.stays) and since_s(last, end, question.at) > GAP_S:
+            _add_blind(found, found[-1].until if found else begin, end, question.at)
     return found
 
 
-def _since(before: Instant, now: Instant) -> float:
-    """Seconds, below 0 where ``now`` was earlier; over a power cut by the wall clock."""
-    if before.boot == now.boot:
-        return before.age_s(now)
-    return (now.wall_ms - before.wall_ms) / 1000
-
-
-def _add_blind(found: list[_Step], begin: Instant, end: Instant) -> None:
-    seconds = _since(begin, end)
+def _add_blind(found: list[_Step], begin: Instant, end: Instant, now: Instant) -> None:
+    """Where nobody knows for how long: as long as a gap must be to be worth a word."""
+    seconds = since_s(begin, end, now)
+    seconds = GAP_S if seconds == inf else seconds
     if seconds > 0:
         found.append(_Step(end, min(seconds, LONGEST_STEP_S), None, None))
 
@@ -229,7 +227,7 @@ def _weigh(kept: _Kept, rests: Sequence[Rest]) -> None:
     if begin is None or begin.boot != rests[0].at.boot or begin.age_s(rests[0].at) > 0:
         kept.condition, kept.weighed_from = replace(condition, dry_kpa_d=0.0), kept.upto
         return
-    over_d = _since(begin, kept.upto) / DAY_S
+    over_d = since_s(begin, kept.upto, kept.upto) / DAY_S
     seen = _loss([rest for rest in rests if begin.age_s(rest.at) >= 0], over_d)
     if seen is None:
         return

@@ -76,11 +76,12 @@ class Routine:
         self._busy = Burst("commands answered busy, because too many came at once")
         self._unheard = Burst("commands lost without an answer, because too many came at once")
         tell_leftovers(parts, self._started)
-        self._told_models = parts.models.generation
+        self._told_models = parts.models.news
         self.thinker = Thinker()
         self._demand = demand_job(parts, self.thinker)
         use = partial(parts.models.use, lives.MODEL)
-        self._lives = LivesJob(parts.settings.products, parts.settings.shop, use, self.thinker)
+        record_lives = partial(parts.models.record, lives.MODEL)
+        self._lives = LivesJob(parts.settings.products, parts.settings.shop, use, self.thinker, record_lives)
         tell_meta(parts, self._started)
 
     def cycle(self, samples: Sequence[Sample]) -> Decision:
@@ -93,7 +94,7 @@ class Routine:
         found = (*own, *due, *parts.panel.conditions(now), *self._of_demand(), *self._lives.conditions())
         limits = parts.agent.memory.limits
         decision = parts.agent.cycle(samples, now, found, parts.panel.take_presses(), self._lives.found())
-        models = parts.models.generation
+        models = parts.models.news
         if parts.agent.memory.limits is not limits or models != self._told_models:
             self._told_models = models
             tell_meta(parts, now)

@@ -20,62 +20,12 @@ import pytest
 
 from edge_agent.decide.memory import from_rows
 from edge_agent.domain.lot import Lot
+from tests.lots.shops import GTIN, PRODUCT, one_shelf, places
 
 KILLS = 3
 ROOT = Path(__file__).parents[2]
-GTIN = "4006381333931"
 STREAMS = ("event", "shelflife", "record", "rsp", "stock")
-CONFIG = f"""
-[node]
-site = "elm-street"
-name = "a1"
-
-[commands]
-signatures = "off"
-
-[food]
-region = "eu"
-
-[agent]
-cycle_s = 0.5
-
-[[sensor]]
-name = "cold-room"
-driver = "sht3x"
-place = "cold-room"
-interval_s = 30.0
-
-[[sensor]]
-name = "scale-1"
-driver = "nau7802"
-place = "cold-room"
-interval_s = 0.5
-
-[[shelf]]
-name = "shelf-1"
-capacity_g = 20_000.0
-product = "{GTIN}"
-
-[[shelf.cell]]
-sensor = "scale-1"
-zero_counts = 1000
-counts_per_gram = 100.0
-
-[[place]]
-name = "cold-room"
-kind = "chilled"
-
-[[place]]
-name = "cellar"
-kind = "chilled"
-sensors = ["cold-room"]
-
-[[product]]
-gtin = "{GTIN}"
-name = "Strawberries"
-piece_g = 500.0
-keeps_like = "strawberry"
-"""
+CONFIG = one_shelf(0.5, 30.0, 0.5) + places(cold_room=None, cellar="cold-room") + PRODUCT
 AGENT = """
 import json, random, sys
 from pathlib import Path
@@ -101,8 +51,9 @@ def pass_time(cycles):
     for _ in range(cycles):
         room.cycle(0.5)
         for message in room.send():
-            stream = message["payload"].get("stream")
-            for record in message["payload"].get("records", [message["payload"]]) if stream in streams else ():
+            payload = message["payload"] or {}  # nothing: a topic was emptied
+            stream = payload.get("stream")
+            for record in payload.get("records", [payload]) if stream in streams else ():
                 say("told", {**record, "stream": stream})
 
 def ask(verb, **body):

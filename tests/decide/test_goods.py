@@ -1,17 +1,19 @@
 """Deliveries and waste, as people tell them: complete, traceable, and no balance of a shelf."""
 
+from dataclasses import replace
+
 import pytest
 
 from edge_agent.alerts.settings import PlaceSettings
 from edge_agent.decide import Gathered, Memory, Plan, SensorPlan, decide
 from edge_agent.decide.goods import carry_out
 from edge_agent.domain.command import Command, ResultCode
-from edge_agent.domain.instant import Instant
+from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.domain.product import Product
 from edge_agent.domain.record import RecordKind
 from edge_agent.weighing.settings import CellSettings, ShelfSettings
 
-AT = Instant(1000, 1_790_000_000_000, "boot-1")
+AT = Instant(1000, 1_795_417_200_000, "boot-1")  # 2026-11-23
 GTIN = "4006381333931"
 SHELF = ShelfSettings("shelf-1", (CellSettings("scale-1", 0, 100.0),), 20_000.0, GTIN)
 PLAN = Plan(
@@ -82,6 +84,14 @@ def test_waste_without_a_shelf_concerns_the_node():
         ("receive", {"colour": "red"}, "'colour' is none of product"),
         ("receive", {"note": "x" * 201}, "1 to 200 printable"),
         ("receive", {"who": 7}, "who = 7"),
+        ("receive", {"grams": 20_000_000}, "grams = 20000000: must be between 0 and 10000000 g"),
+        ("receive", {"units": 0}, "units = 0: must be more than 0"),
+        ("receive", {"units": 0, "grams": 0}, "grams = 0, units = 0: must be more than 0"),
+        ("receive", {"grams": 100, "rejected_g": 900}, "rejected_g = 900: must be at most grams, 100"),
+        ("receive", {"use_by": "2026-11-21"}, "use_by = 2026-11-21: must not be over, today is 2026-11-23"),
+        ("receive", {"packed": "2026-11-25"}, "packed = 2026-11-25: must not be after today, 2026-11-23"),
+        ("receive", {"packed": "2026-11-20", "best_before": "2026-11-19"}, "must not be before packed, 2026-11-20"),
+        ("waste", {"grams": 0}, "grams = 0: must be more than 0"),
         ("waste", {"shelf": None}, "what was thrown away is missing"),
         ("waste", {"reason": None}, "reason is missing"),
         ("waste", {"reason": "bored"}, "must be a reason: expired, spoiled"),
@@ -101,3 +111,22 @@ def test_the_answer_and_the_line_leave_in_one_cycle_and_no_balance_changes():
     assert [result.code for result in decision.results] == [ResultCode.DONE]
     assert [line.body["who"] for line in decision.records if line.kind is RecordKind.WASTE] == ["local:ann"]
     assert (decision.events, decision.is_critical) == ([], True)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"use_by": "2026-11-22"},  # at the date line it is yesterday still
+        {"packed": "2026-11-24", "best_before": "2026-11-24"},
+        {"best_before": "2026-11-01"},  # which may be sold
+        {"units": 0, "rejected_g": 12_000},  # all of it went back
+    ],
+)
+def test_what_may_well_be_is_received(more):
+    assert told("receive", {**DELIVERY, **more}).line.kind is RecordKind.DELIVERY
+
+
+def test_without_a_clock_nobody_knows_what_is_over():
+    unset = replace(AT, wall_ms=5000, clock=ClockState.UNSYNCED)
+    given = {**DELIVERY, "use_by": "2026-12-01", "packed": "2026-11-20"}
+    assert carry_out(PLAN, Command("c-1", "receive", given, "mqtt", unset), unset).line.body["use_by"] == "2026-12-01"

@@ -9,23 +9,25 @@ from edge_agent.alerts.settings import PlaceSettings
 from edge_agent.decide import Gathered, Memory, Plan, SensorPlan, decide, lives
 from edge_agent.decide.memory import changed_rows, from_rows, kept_with, to_rows
 from edge_agent.domain.command import Command, ResultCode
-from edge_agent.domain.instant import Instant
+from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.domain.lot import Ending, Lot, Measure, Shelved, Stay
 from edge_agent.domain.product import Product
+from edge_agent.domain.record import RecordKind
 from edge_agent.domain.shelf_life import RemainingLife
 from edge_agent.lots.air import Air, AirStep
 from edge_agent.lots.keeping import Keeping, Lives, Told
 from edge_agent.lots.register import Register, ShelfBook
+from edge_agent.spoilage import guard
 from edge_agent.weighing.follow import follow
 from edge_agent.weighing.nouns import Weight
 from edge_agent.weighing.scale import ScaleState
 from edge_agent.weighing.settings import CellSettings, ShelfSettings
 from edge_agent.weighing.trace import Trace
 
-GTIN = "4006381333931"
+GTIN, OTHER = "4006381333931", "4123"
 PLAN = Plan(
     {"air": SensorPlan(60.0, 60.0, place="cold-room")},
-    products={GTIN: Product(GTIN, "Berries", piece_g=500.0)},
+    products={GTIN: Product(GTIN, "Berries", piece_g=500.0), OTHER: Product(OTHER, "Apples")},
     places=(PlaceSettings("cold-room"), PlaceSettings("cellar")),
 )
 DELIVERY = {"product": GTIN, "lot": "L/1", "supplier": "farm-a", "units": 24, "place": "cold-room"}
@@ -52,11 +54,11 @@ def life(name: str = "l-1", used: float = 0.9) -> RemainingLife:
 
 
 def test_a_delivery_is_a_lot_with_an_id_for_its_topic():
-    decision, result = told(Memory(), "receive", **DELIVERY, packed="2026-11-20", packaging="punnet")
+    decision, result = told(Memory(), "receive", **DELIVERY, packed="2026-09-20", packaging="punnet")
     lot = decision.memory.register.lots["l-1"]
     assert (result.code, result.detail["lot_id"]) == (ResultCode.DONE, "l-1")
     assert (lot.left, lot.unit_g, lot.place) == (24, 500.0, "cold-room")
-    assert (lot.packaging, lot.packed) == ("punnet", "2026-11-20")
+    assert (lot.packaging, lot.packed) == ("punnet", "2026-09-20")
 
 
 def test_what_was_sent_back_is_not_received():
@@ -81,6 +83,16 @@ def test_a_move_is_a_new_stay():
         ("outcome", {"lot": "L/1", "outcome": "wasted"}, "reason is missing"),
         ("outcome", {"lot": ["L/1"], "outcome": "sold-fresh"}, "must be an open lot"),
         ("receive", {**DELIVERY, "packaging": "sock"}, "packaging = 'sock': must be a packaging: bare"),
+        ("move", {"lot": "L/1", "product": "999", "place": "cellar"}, "product = '999': must be the gtin"),
+        ("move", {"lot": "l-1", "product": OTHER, "place": "cellar"}, "must be an open lot of product 4123: l-1"),
+        ("outcome", {"lot": "L/1", "outcome": "sold-fresh", "reason": "spoiled"}, "what was sold fresh has none"),
+        ("waste", {"lot": "L9", "units": 1, "reason": "spoiled"}, "lot = 'L9': must be a lot that is known: l-1; or"),
+        ("waste", {"lot": "L/1", "units": 26, "reason": "spoiled"}, "units = 26: must be at most 24"),
+        ("waste", {"lot": "L/1", "grams": 13_000, "reason": "spoiled"}, "units = 26: must be at most 24"),
+        (
+            *("waste", {"lot": "L/1", "product": OTHER, "units": 1, "reason": "spoiled"}),
+            "must be a lot of product 4123",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(verb, arguments, says):
@@ -102,7 +114,7 @@ def test_two_lots_of_one_code_are_told_apart():
 def test_an_outcome_is_told_and_waits_to_be_learnt_from():
     memory = replace(with_delivery(), keepings={"l-1": Keeping(at(9), "[]", life())})
     decision, _ = told(memory, "outcome", 60, lot="L/1", outcome="wasted", reason="spoiled")
-    assert decision.memory.outcomes == (Told("l-1", GTIN, "farm-a", "wasted", 0.9, "spoiled"),)
+    assert decision.memory.outcomes == (Told("l-1", GTIN, "farm-a", "wasted", 0.9, "spoiled", at(60), at(1)),)
     assert [lot.id for lot in decision.closed] == ["l-1"]
 
 
@@ -110,6 +122,46 @@ def test_waste_is_taken_from_the_lot_that_is_named():
     decision, result = told(with_delivery(), "waste", 60, lot="L/1", units=4, reason="damaged")
     lot = decision.memory.register.lots["l-1"]
     assert (lot.left, lot.wasted, result.detail["lot_ids"]) == (20, 4, ["l-1"])
+
+
+def test_waste_may_name_what_left_the_shelf_already_and_a_lot_by_its_long_id():
+    memory = told(with_delivery(), "outcome", 30, lot="L/1", outcome="sold-fresh")[0].memory
+    decision, result = told(memory, "waste", 60, lot="L/1", units=24, reason="spoiled")
+    assert (result.code, result.detail["lot_ids"]) == (ResultCode.DONE, ["l-1"])
+    long = "a-shelf-at-the-very-back-restock"
+    nameless = replace(memory.register.lots["l-1"], id=long, code="", left=5, drawn=19, closed=None, ending=None)
+    decision, result = told(
+        replace(memory, register=Register({long: nameless})), "waste", 60, lot=long, units=2, reason="other"
+    )
+    assert (result.code, decision.memory.register.lots[long].left) == (ResultCode.DONE, 3)
+
+
+def test_a_lot_that_is_closed_already_says_so_and_how_its_waste_is_told():
+    memory = told(with_delivery(), "outcome", 30, lot="L/1", outcome="sold-fresh")[0].memory
+    for verb, more in (("outcome", {"outcome": "wasted", "reason": "spoiled"}), ("move", {"place": "cellar"})):
+        _, result = told(memory, verb, 60, lot="L/1", **more)
+        assert result.message == "lot = 'L/1': is closed, sold-fresh; tell with waste what was thrown away of it"
+
+
+def test_what_lay_on_a_shelf_that_is_configured_no_more_lies_in_the_back():
+    lot = Lot(
+        "a", GTIN, at(0), Measure.UNITS, 18, 18, unit_g=500.0, shelved=(Shelved("gone", 12), Shelved("shelf-1", 6))
+    )
+    memory = Memory(
+        register=Register({"a": lot}, {"gone": ShelfBook(net_g=6000.0), "shelf-1": ShelfBook(net_g=3000.0)})
+    )
+    found = decide(memory, WEIGHED, Gathered(at(1))).memory.register
+    assert (found.lots["a"].shelved, found.lots["a"].in_back, set(found.books)) == (
+        (Shelved("shelf-1", 6),),
+        12,
+        {"shelf-1"},
+    )
+
+
+def test_where_no_lots_are_kept_waste_may_name_any():
+    decision, result = told(Memory(), "waste", 60, lot="L9", units=2, reason="spoiled")
+    kinds = [line.kind for line in decision.records]
+    assert (result.code, kinds.count(RecordKind.WASTE)) == (ResultCode.DONE, 1)
 
 
 def test_the_memory_of_lots_survives_as_rows():
@@ -140,6 +192,33 @@ def test_lives_of_lots_that_closed_meanwhile_are_left_out():
     memory = told(with_delivery(), "outcome", 60, lot="L/1", outcome="sold-fresh")[0].memory
     memory, lived = lives.taken(memory, Lives(at(61), {"l-1": Keeping(at(60), "[]", life())}), at(61))
     assert (lived, memory.keepings) == ([], {})
+
+
+def test_of_each_place_the_lot_that_spoils_first_is_known_as_long_as_its_estimate_is_fresh():
+    def estimate(name: str, median_d: float, seconds: float = 9.0, reasons: tuple[str, ...] = ()) -> Keeping:
+        found = replace(life(name), at=at(seconds), remaining_d=(0.0, 0.0, median_d, 9.0, 9.0), reasons=reasons)
+        return Keeping(at(seconds), "[]", found)
+
+    def lot(name: str, place: str, **more) -> Lot:
+        return Lot(name, GTIN, at(0), Measure.UNITS, 5, 5, stays=(Stay(place, at(0)),), **more)
+
+    lots = [
+        *(lot("slow", "cold-room"), lot("fast", "cold-room"), lot("unknown", "cold-room")),
+        *(lot("doubt", "cellar"), lot("nowhere", ""), lot("gone", "cellar", closed=at(5))),
+    ]
+    keepings = {
+        **{"slow": estimate("slow", 4.0), "fast": estimate("fast", 1.5), "nowhere": estimate("nowhere", 0.1)},
+        **{"doubt": estimate("doubt", 0.0, reasons=(guard.NO_DATE,)), "gone": estimate("gone", 0.0)},
+    }
+    memory = Memory(register=Register({each.id: each for each in lots}), keepings=keepings)
+    (found,) = lives.next_lots(memory, PLAN, at(60), 3600.0)
+    assert (found.place, found.lot.id, found.name, found.life.median_d, found.lots) == (
+        *("cold-room", "fast", "Berries"),
+        *(1.5, 3),
+    )
+    assert lives.next_lots(memory, PLAN, at(9 + 3601), 3600.0) == [], "nobody reckons them any more"
+    unset = Instant(60_000, 60_000, "boot-2", ClockState.UNSYNCED)
+    assert lives.next_lots(memory, PLAN, unset, 3600.0) == [], "how old it is, nobody knows"
 
 
 # --- weighed alone ----------------------------------------------------------------------------------------------------

@@ -30,6 +30,10 @@ def test_rows_come_in_order_of_time_with_the_arguments_of_a_delivery():
     [
         ("lot,product,when\n", "row 1: column 'when': must be one of lot, product"),
         ("lot,product\n", "row 1: column 'received_at' is missing"),
+        ("lot,lot,product,received_at\n", "row 1: column 'lot': stands there 2 times: must be once"),
+        (HEAD + "A,4123,,2026-11-01,nan,,,\n", "row 2, column grams: 'nan': must be a number"),
+        (HEAD + f"A,{'9' * 10_000},,2026-11-01,1,,,\n", "9'...: must be the gtin of a [[product]]: 4123"),
+        (HEAD + f"A,4123,,2026-11-01,1,,,{'x' * 200_000}\n", "the table cannot be read: field larger than"),
         (HEAD + "A,4123\n", "row 2: has 2 cells: must be 8"),
         (HEAD + "A,4999,,2026-11-01,1,,,\n", "row 2, column product: '4999': must be the gtin of a [[product]]: 4123"),
         (HEAD + "A,4123,,soon,1,,,\n", "row 2, column received_at: 'soon': must be an instant such as"),

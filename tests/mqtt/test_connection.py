@@ -206,23 +206,34 @@ def test_the_will_is_told_after_its_delay_when_the_node_is_gone(mosquitto, ident
 
 
 @pytest.mark.mosquitto
-def test_of_a_lot_that_is_closed_the_broker_keeps_its_end_and_that_for_some_hours_only(mosquitto, identity, eventually):
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_of_a_lot_that_is_closed_everybody_hears_the_end_and_the_broker_keeps_nothing(
+    mosquitto, identity, make_world, eventually, version
+):
+    """On 3.1.1 there is no expiry: what is not emptied stays for ever."""
     broker = mosquitto()
     lot = Lot("l2411", "4006381333931", now(), Measure.UNITS, 10, 10)
     life = RemainingLife("l2411", now(), (0.5, 1.0, 2.0, 3.0, 4.0), (0.1, 0.2, 0.3), "physics", 0.5)
     gone = replace(lot, left=0.0, drawn=10, closed=now(), ending=Ending.SOLD_OUT)
-    with connected(identity, settings_for(broker)) as connection:
-        eventually(lambda: connection.is_up, what="the connection")
-        for seq, message in enumerate((messages.shelflife(lot, life), messages.lot_closed(gone, now())), 1):
-            row = Queued(Stream.SHELFLIFE, seq, message)
-            outgoing = messages.render(identity, row, expiry_s=message.expiry_s)
-            assert answered(connection, outgoing, eventually) is None
-        with client_of(broker.port) as (_, heard):
-            eventually(lambda: bodies(heard, "shelflife/l2411"), what="the retained end")
-    (body,) = bodies(heard, "shelflife/l2411")
-    assert (body["state"], body["ending"], "remaining_d" in body) == ("closed", "sold-out", False)
-    (properties,) = (found[3] for found in heard if found[0].endswith("shelflife/l2411"))
-    assert 0 < properties.MessageExpiryInterval <= 10_800
+    settings = replace(settings_for(broker), version=version)
+    with (
+        publishing(make_world, identity, settings) as (outbox, _, _, driver),
+        client_of(broker.port, topic=f"{BASE}/shelflife/#") as (_, heard),
+    ):
+        outbox.commit(messages.shelflife(lot, life))
+        driver.wake.set()
+        eventually(lambda: heard, what="the estimate")
+        if version == "5":
+            assert 0 < heard[0][3].MessageExpiryInterval <= 10_800
+        with client_of(broker.port, topic=f"{BASE}/shelflife/#") as (_, late):
+            eventually(lambda: late, what="the retained estimate")
+        outbox.commit(messages.lot_closed(gone, now()))
+        driver.wake.set()
+        eventually(lambda: len(heard) == 3, what="the end, and the emptying")
+        assert (json.loads(heard[1][1])["ending"], heard[2][1]) == ("sold-out", b"")
+        with client_of(broker.port) as (_, late):
+            eventually(lambda: bodies(late, "status"), what="what the broker keeps")
+        assert not [topic for topic, *_ in late if "shelflife" in topic]
 
 
 @pytest.mark.mosquitto

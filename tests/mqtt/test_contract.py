@@ -17,7 +17,7 @@ from edge_agent.domain.alarm import Alarm, AlarmState, AlarmTransition, Change, 
 from edge_agent.domain.command import Command, CommandResult, ResultCode, Verb
 from edge_agent.domain.forecast import Forecast, ForecastDay
 from edge_agent.domain.instant import ClockState, Instant
-from edge_agent.domain.lot import Ending, Lot, LotPart, Measure, Origin, Stay
+from edge_agent.domain.lot import Ending, Lot, LotPart, Measure, NextLot, Origin, Stay
 from edge_agent.domain.message import Queued, Stream
 from edge_agent.domain.quantity import QUANTITIES
 from edge_agent.domain.reading import Channel, Quality, Reading, Sample
@@ -112,6 +112,14 @@ def lot_messages():
         yield messages.lot_closed(replace(full, closed=AT, ending=ending, cause="spoiled"), AT)
 
 
+def next_lots():
+    quantiles, p = (0.0, 1.0, 2.5, 3.0, 4.0), (0.1, 0.2, 1.0)
+    days = {"best_before": "2026-11-30", "use_by": "2026-12-01"}
+    for more in ({}, {"code": "L1", **days}):
+        lot = Lot("l1", "871", AT, Measure.UNITS, 5.0, 5.0, **more)
+        yield NextLot("cold-room", lot, "Milk", RemainingLife("l1", AT, quantiles, p, "physics", 0.5), 3)
+
+
 def forecasts():
     quantiles = tuple(float(number) for number in range(11))
     days = (ForecastDay(date(2026, 11, 24), quantiles), ForecastDay(date(2026, 11, 25), (0.0,) * 11, is_open=False))
@@ -150,6 +158,7 @@ def healths():
         {"p": messages.PointHealth(None, None, "no-answer"), "q": messages.PointHealth(1.0, 0.0)},
         *(1.0, 2.0, 3.0, 4.0, True, False, "ok", ["disk full"]),
         alarms=list(alarms()),
+        next_lots=list(next_lots()),
     )
 
 
@@ -199,6 +208,16 @@ CASES = [(f"{name}-{n}", name, content) for n, (name, content) in enumerate(ever
 @pytest.mark.parametrize(("name", "content"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_every_message_holds_to_its_schema(name, content):
     validate(name, messages.render(NODE, Queued(Stream(name), 1, content)).payload)
+
+
+def test_nothing_but_the_end_of_a_lot_empties_its_topic():
+    last = {content.body for _, content in every_message() if messages.is_last_word(content)}
+    assert last == {message.body for message in lot_messages() if b'"ending"' in message.body}
+    empty = messages.emptied(NODE, Queued(Stream.SHELFLIFE, 1, next(filter(messages.is_last_word, lot_messages()))))
+    assert (empty.topic, empty.payload, empty.retain, empty.expiry_s) == (
+        *("storeroom/v1/s0412/a1/shelflife/l2", b""),
+        *(True, None),
+    )
 
 
 @pytest.mark.parametrize("clock", ClockState)
@@ -343,6 +362,7 @@ def every_outgoing():
             yield messages.render_backlog(NODE, [Queued(Stream(name), 1, content)])
     yield messages.will(NODE, AT, 1)
     yield messages.ping(NODE, "abc")
+    yield messages.emptied(NODE, Queued(Stream.SHELFLIFE, 1, next(filter(messages.is_last_word, lot_messages()))))
 
 
 def test_every_topic_the_code_makes_is_in_the_document_with_its_qos_and_retain():

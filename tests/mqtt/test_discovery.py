@@ -82,6 +82,18 @@ def test_what_is_gone_is_named_with_its_platform_alone_and_what_came_back_is_who
     assert "state_topic" in body["components"]["door-open"]
 
 
+def test_where_lots_are_kept_each_place_has_the_lot_that_spoils_first_and_no_lot_is_an_entity():
+    _, body = told(replace(DESCRIBED, keeps_lots=True))
+    _, without = told()
+    more = body["components"].keys() - without["components"].keys()
+    assert more == {"cold-room-next_lot", "cold-room-next_life", "cold-room-next_risk"}
+    shown = [body["components"][name] for name in sorted(more)]
+    assert {one["state_topic"] for one in shown} == {"storeroom/v1/s0412/a1/health"}
+    assert all("'place', 'eq', 'cold-room'" in one["value_template"] for one in shown)
+    assert [one.get("unit_of_measurement") for one in shown] == ["d", None, "%"]
+    assert discovery.announced(replace(DESCRIBED, keeps_lots=True)).keys() == body["components"].keys()
+
+
 def test_what_is_announced_is_what_is_described():
     _, body = told()
     assert discovery.announced(DESCRIBED) == {name: one["platform"] for name, one in body["components"].items()}

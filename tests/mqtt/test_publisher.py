@@ -425,6 +425,92 @@ def test_an_estimate_is_told_again_with_what_is_left_of_its_time_and_past_it_nev
         assert [found.expiry_s for found in sent if "shelflife" in found.topic][:1] == ([left_s] if left_s else [])
 
 
+# --- topics that end empty --------------------------------------------------------------------------------------------
+
+LIFE = "storeroom/v1/s0412/a1/shelflife/"
+
+
+def told_of_lot(world, name: str, state: str) -> None:
+    body = b'{"state":"%b"}' % state.encode()
+    at = world.now()
+    world.outbox.commit(Message(Stream.SHELFLIFE, f"shelflife/{name}", body, at, retain=True, expiry_s=10_800))
+
+
+def lives_told(world) -> list[bytes]:
+    """Of lot a, as the broker heard them: the state, or nothing."""
+    return [
+        item.payload and json.loads(item.payload)["state"]
+        for item in world.broker.delivered
+        if item.topic == LIFE + "a"
+    ]
+
+
+def test_after_the_last_word_of_a_lot_its_topic_is_emptied_and_no_number_is_missing(world):
+    told_of_lot(world, "a", "open")
+    told_of_lot(world, "b", "open")
+    world.run()
+    told_of_lot(world, "a", "closed")
+    told_of_lot(world, "b", "open")
+    world.run()
+    assert lives_told(world) == ["open", "closed", b""]
+    assert set(world.broker.retained) & {LIFE + "a", LIFE + "b"} == {LIFE + "b"}
+    assert_all_there(world)
+    assert world.consumer.gaps() == {}
+    assert LIFE + "a" not in world.consumer.state
+    assert world.consumer.counts["emptied"] == 1
+
+
+@pytest.mark.parametrize("away_s", [30.0, 600.0, 4 * 3600.0], ids=["live", "backlog", "past its expiry"])
+def test_a_lot_that_ended_while_the_broker_was_away_leaves_nothing_there(world, away_s):
+    told_of_lot(world, "a", "open")
+    world.run()
+    world.broker.go_away()
+    told_of_lot(world, "a", "closed")
+    world.run(away_s)
+    world.broker.come_back()
+    world.run(20)
+    assert LIFE + "a" not in world.broker.retained
+    assert world.outbox.waiting() == []
+    assert world.consumer.gaps() == {}
+
+
+def test_a_link_that_breaks_between_the_last_word_and_the_emptying_leaves_nothing_there(make_world):
+    world = make_world(latency_s=0.2)
+    told_of_lot(world, "a", "open")
+    world.run(1)
+    told_of_lot(world, "a", "closed")
+    world.run(0.05, until=lambda: world.link.in_flight > 0)
+    world.broker.retained[LIFE + "a"] = b"{}"  # the word was taken, the emptying was lost with the link
+    world.broker.cut()
+    world.run(5)
+    assert LIFE + "a" not in world.broker.retained
+
+
+def test_a_lot_that_was_opened_anew_keeps_its_topic(world):
+    world.broker.go_away()
+    for state in ("open", "closed", "open"):
+        told_of_lot(world, "a", state)
+    world.run(5)
+    world.broker.come_back()
+    world.run(5)
+    assert json.loads(world.broker.retained[LIFE + "a"])["seq"] == 3
+    world.run(600)
+    world.broker.cut()
+    world.run(5)
+    assert json.loads(world.broker.retained[LIFE + "a"])["seq"] == 3
+
+
+def test_many_lots_that_end_at_once_stay_within_the_window(make_world):
+    world = make_world(latency_s=0.5)
+    for n in range(60):
+        told_of_lot(world, f"l{n}", "closed")
+    world.run(0)
+    assert world.link.in_flight == 20  # the simulated link raises on a twenty-first
+    world.run(20)
+    assert [item.payload == b"" for item in world.broker.delivered if "shelflife" in item.topic] == [False, True] * 60
+    assert_all_there(world)
+
+
 def test_an_outbox_that_fails_loses_no_acknowledgement(world):
     for _ in range(10):
         world.event()

@@ -6,63 +6,20 @@ import pytest
 
 from edge_agent.config import check
 from hardware_mocks.clock import SimulatedClock
+from tests.lots.shops import GTIN, PRODUCT, one_shelf, places
 
-GTIN = "4006381333931"
 BASE = "storeroom/v1/elm-street/a1/"
-CONFIG = f"""
-[commands]
-signatures = "off"
-
-[node]
-site = "elm-street"
-name = "a1"
-
-[food]
-region = "eu"
-
-[agent]
-cycle_s = 10.0
-
-[[sensor]]
-name = "cold-room"
-driver = "sht3x"
-interval_s = 60.0
-
-[[sensor]]
-name = "scale-1"
-driver = "nau7802"
-place = "cold-room"
-interval_s = 10.0
-
-[[shelf]]
-name = "shelf-1"
-capacity_g = 20_000.0
-product = "{GTIN}"
-
-[[shelf.cell]]
-sensor = "scale-1"
-zero_counts = 1000
-counts_per_gram = 100.0
-
-[[place]]
-name = "cold-room"
-kind = "chilled"
-
-[[product]]
-gtin = "{GTIN}"
-name = "Strawberries"
-piece_g = 500.0
-keeps_like = "strawberry"
-"""
+CONFIG = one_shelf(10.0, 60.0, 10.0) + places(cold_room=None) + PRODUCT
 HOUR = 3600.0
 DELIVERY = {
     **{"product": GTIN, "supplier": "farm-a", "shelf": "shelf-1", "packaging": "punnet", "temperature_c": 4.0},
-    "packed": "2026-11-22",
+    "packed": "2026-09-20",
 }
 
 
 def payloads(told, topic: str) -> list[dict]:
-    return [message["payload"] for message in told if message["topic"] == BASE + topic]
+    """An empty one takes the topic's retained message back, and is left out."""
+    return [message["payload"] for message in told if message["topic"] == BASE + topic and message["payload"]]
 
 
 def answers(told) -> list[tuple[str, str]]:
@@ -114,6 +71,9 @@ def test_two_lots_from_the_delivery_to_their_ends(strawberries):
     assert fresh["basis"] in ("model", "physics"), fresh["reasons"]
     assert fresh["product_c"] == pytest.approx(4.0, abs=0.5)
 
+    (told,) = payloads(first, "health")[-1]["next_lots"]
+    assert (told["place"], told["lot"], told["code"], told["lots"]) == ("cold-room", "old-4", "OLD/4", 2)
+
     # The plug is pulled and put back: what lies there is as it was. Then the night is warm.
     night = room.run(
         10 * HOUR,
@@ -130,6 +90,8 @@ def test_two_lots_from_the_delivery_to_their_ends(strawberries):
     assert [(part["lot"], round(part["delta_g"])) for part in pick["lots"]] == [("old-4", -2000), ("new", -500)]
     gone = payloads(night, "shelflife/old-4")[-1]
     assert (gone["state"], gone["ending"]) == ("closed", "sold-out")
+    *_, emptied = [message for message in night if message["topic"] == BASE + "shelflife/old-4"]
+    assert (emptied["payload"], emptied["retain"]) == (None, True)
 
     last = room.run(
         1.2 * HOUR,
@@ -142,5 +104,6 @@ def test_two_lots_from_the_delivery_to_their_ends(strawberries):
     assert answers(last) == [("move", "done"), ("outcome", "done"), ("outcome", "invalid")]
     gone = payloads(last, "shelflife/new")[-1]
     assert (gone["state"], gone["ending"], gone["cause"]) == ("closed", "wasted", "spoiled")
-    numbers = {message["payload"]["seq"] for message in room.told if "/shelflife/" in message["topic"]}
+    lives = [message["payload"] for message in room.told if "/shelflife/" in message["topic"]]
+    numbers = {life["seq"] for life in lives if life}
     assert numbers == set(range(1, max(numbers) + 1)), "no number is lost, also not with the power"

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC
 from math import isnan
 
@@ -13,12 +14,12 @@ from edge_agent.decide import Memory
 from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.domain.lot import PACKAGINGS, Lot, Measure, Stay
 from edge_agent.domain.product import Product
-from edge_agent.lots.air import Air, AirStep
+from edge_agent.lots.air import GAP_S, Air, AirStep
 from edge_agent.lots.keeping import Keeping, Lives, Told
 from edge_agent.lots.register import Register, Rest
 from edge_agent.service import life_work
 from edge_agent.service.life_work import Question
-from edge_agent.service.lives import HUNG_S, SOON_S, TASK, LivesJob
+from edge_agent.service.lives import CLOCK_S, HUNG_S, SOON_S, TASK, LivesJob
 from edge_agent.service.models import InUse
 from edge_agent.service.thinker import Thinker, Thought
 from edge_agent.spoilage.condition import read
@@ -69,7 +70,7 @@ def test_two_halves_are_as_good_as_the_whole():
     both = reckoned([lot()], {"room": Air(room.steps[5:])}, 24, first.keepings).keepings["a"]
     assert first.keepings["a"].upto == at(9 * H)
     assert json.loads(both.condition) == pytest.approx(json.loads(whole.condition), nan_ok=True)
-    assert both.life.remaining_d == pytest.approx(whole.life.remaining_d)
+    assert both.life.remaining_d == pytest.approx(whole.life.remaining_d, rel=1e-4)
 
 
 def test_a_lot_that_was_moved_ages_where_it_lay():
@@ -96,6 +97,48 @@ def test_silence_until_now_counts_as_well():
     silent = reckoned([lot()], {"room": air(*[4.0] * 12)}, 36).keepings["a"]
     assert silent.upto == at(36 * H)
     assert silent.life.used > life([lot()], {"room": air(*[4.0] * 12)}, 12).used
+
+
+def unset(seconds: float, boot="boot-2") -> Instant:
+    """On a board whose clock nobody has set since the power came back."""
+    return Instant(round(1000 * seconds), round(1000 * seconds), boot, ClockState.UNSYNCED)
+
+
+def since_power_cut(hours: int, air_c: float, begin=unset) -> Air:
+    """A gap that nobody knows the length of, then so many hours."""
+    steps = (AirStep(begin(5), GAP_S, None), *(AirStep(begin(5 + H * (n + 1)), H, air_c, 90.0) for n in range(hours)))
+    return Air(steps, steps, None, begin(5 + H * hours), air_c)
+
+
+def test_goods_age_though_no_clock_was_set_since_the_power_cut():
+    before = reckoned([lot()], {"room": air(*[4.0] * 6)}, 6)
+    woken = reckoned([lot()], {"room": since_power_cut(12, 15.0)}, 0, before.keepings, now=unset(5 + 12 * H))
+    assert woken.keepings["a"].upto == unset(5 + 12 * H)
+    known = reckoned([lot()], {"room": air(*[4.0] * 6, *[15.0] * 12)}, 18)
+    assert woken.keepings["a"].life.used >= known.keepings["a"].life.used
+    again = reckoned([lot()], {"room": since_power_cut(12, 15.0)}, 0, woken.keepings, now=unset(6 + 12 * H))
+    assert again.keepings["a"].condition == woken.keepings["a"].condition, "no hour counts twice"
+
+
+def test_a_clock_that_went_back_over_a_power_cut_keeps_no_goods_fresh():
+    before = reckoned([lot()], {"room": air(*[4.0] * 6)}, 6)
+
+    def back(seconds: float) -> Instant:
+        return Instant(round(1000 * seconds), at(0).wall_ms - 86_400_000 + round(1000 * seconds), "boot-2")
+
+    room = since_power_cut(12, 15.0, back)
+    woken = reckoned([lot()], {"room": room}, 0, before.keepings, now=back(5 + 12 * H))
+    assert woken.keepings["a"].life.used > 2 * before.keepings["a"].life.used
+
+
+def test_where_nobody_measures_an_unknown_power_cut_counts_once_as_a_gap():
+    before = reckoned([lot()], {"room": air(*[4.0] * 6)}, 6)
+    moved = lot(place="attic")
+    first = reckoned([moved], {}, 0, before.keepings, now=unset(10)).keepings["a"]
+    blind_h = [read(json.loads(each.condition)).blind_h for each in (before.keepings["a"], first)]
+    assert (blind_h[1] - blind_h[0], first.upto) == (pytest.approx(0.5), unset(10))
+    later = reckoned([moved], {}, 0, {"a": first}, now=unset(10 + 2 * H)).keepings["a"]
+    assert read(json.loads(later.condition)).blind_h - blind_h[1] == pytest.approx(2.0)
 
 
 def test_a_lot_under_no_thermometer_goes_by_its_date():
@@ -231,6 +274,38 @@ def test_they_are_reckoned_hourly_and_soon_after_a_change():
     assert asked(made, thinker, memory(lot(), lot("b"), air_c=7.0), 1900), "the room turned warm"
     assert not asked(made, thinker, memory(lot("b"), air_c=5.0), 2000), "a lot less, and cooler"
     assert asked(made, thinker, memory(lot("b")), 1900 + H)
+
+
+def test_after_a_power_cut_the_first_reckoning_waits_half_an_hour_for_the_clock():
+    before = reckoned([lot()], {"room": air(4.0)}, 1)
+    found = memory(lot(), lot("b"))
+    cut = replace(found, keepings=before.keepings)
+    for clock_comes_s, reckoned_s in ((90.0, 90.0), (None, CLOCK_S)):
+        thinker = Thinker()
+        made = job(thinker)
+
+        def now(seconds: float, comes_s=clock_comes_s) -> Instant:
+            clock = ClockState.UNSYNCED if comes_s is None or seconds < comes_s else ClockState.SYNCED
+            return replace(unset(seconds), clock=clock)
+
+        asked_at = []
+        for seconds in (0.0, 30.0, 60.0, 90.0, 600.0, CLOCK_S - 1, CLOCK_S):
+            made.look(cut, now(seconds))
+            asked_at += [seconds for thought in thinker.take() if made.take(thought, now(seconds)) is None]
+            made.found()
+        assert asked_at[0] == reckoned_s
+    fresh = Thinker()
+    job(fresh).look(found, unset(0.0))
+    assert len(fresh.take()) == 1, "what came since the power is back needs no clock"
+
+
+def test_a_lot_that_is_opened_anew_is_reckoned_soon():
+    thinker = Thinker()
+    made = job(thinker)
+    closed = memory(lot(closed=at(90)), lot("b"))
+    assert asked(made, thinker, memory(lot(), lot("b")), 0)
+    assert not asked(made, thinker, closed, 100)
+    assert asked(made, thinker, memory(lot(), lot("b")), 200)
 
 
 def test_a_failure_or_a_silence_is_an_alarm_until_an_answer_comes():
