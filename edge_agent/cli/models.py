@@ -48,7 +48,7 @@ from edge_agent.inference.errors import ModelRefused
 from edge_agent.mqtt.signed import encoded, envelope
 from edge_agent.service.lock import StateLock
 from edge_agent.service.model_store import FOLDER, MAX_BUNDLE_BYTES
-from edge_agent.service.models import Found, Known, Models, models_of
+from edge_agent.service.models import Found, Known, Models, models_of, opened, told_faults
 from edge_agent.setup.running import holder
 from edge_agent.storage.errors import StorageBusy
 
@@ -131,7 +131,7 @@ def _list(args: argparse.Namespace, models: Models) -> Exit:
             print_json(told(models, known))
     if not args.json:
         _show(models, found)
-    return Exit.FAULT if any(known.faults for known in found) else Exit.OK
+    return Exit.FAULT if any(map(told_faults, found)) else Exit.OK
 
 
 def told(models: Models, known: Known) -> dict[str, object]:
@@ -148,7 +148,9 @@ def told(models: Models, known: Known) -> dict[str, object]:
         "trained_on": [f"{one.name} ({one.terms})" for one in in_use.card.training] if in_use else [],
         "shadow": None if known.shadow is None else known.shadow.card.version,
         "comparison": None if compared is None else compared[1].reason,
-        "faults": [*known.faults, *([f"shadow: {known.shadow_fault}"] if known.shadow_fault else [])],
+        "decision": models.decided(known.name)[0] or None,
+        "decided_at": models.decided(known.name)[1] or None,
+        "faults": list(told_faults(known)),
     }
 
 
@@ -174,6 +176,10 @@ def _show(models: Models, found: list[Known]) -> None:
             "\n".join(faults) if isinstance(faults, list) else "",
         )
     console().print(table)
+    for known in found:
+        words, when = models.decided(known.name)
+        if words:
+            print(f"{when[:16].replace('T', ' ')} {words}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +210,7 @@ def _findings(models: Models, name: str | None) -> Iterator[Finding]:
     for known in chosen:
         for found in (*known.usable, *([known.shadow] if known.shadow else [])):
             yield Finding(f"{known.name} {found.card.version} ({found.origin})", _opening_fault(found))
-        for fault in (*known.faults, *([f"shadow: {known.shadow_fault}"] if known.shadow_fault else [])):
+        for fault in told_faults(known):
             yield Finding(known.name, fault)
 
 
@@ -214,17 +220,14 @@ def _bundle_finding(models: Models, file: Path) -> Finding:
     except ModelRefused as error:
         return Finding(str(file), str(error))
     fault = _opening_fault(Found(bundle.card, bundle.file, "bundle"))
-    until = bundle.expires_at.astimezone(UTC)
-    if not fault and until < datetime.now(UTC):
-        fault = f"it was to be installed until {until.isoformat(timespec='seconds')}"
+    if not fault and bundle.expires_at < datetime.now(UTC):
+        fault = f"it was to be installed until {bundle.expires_at.isoformat(timespec='seconds')}"
     return Finding(f"{file}: {bundle.card.name} {bundle.card.version}", fault)
 
 
 def _opening_fault(found: Found) -> str:
-    from edge_agent.inference.model import open_model
-
     try:
-        open_model(found.file, found.card)
+        opened(found)
     except ModelRefused as error:
         return str(error)
     return ""

@@ -1,9 +1,9 @@
 """How right the forecasts of the last weeks were that were really told, against the simple methods on the same days;
-and what became of lots has taught of the suppliers.
+what became of lots has taught of the suppliers; and how new models do beside those in use.
 
-edge-agent models report
+edge-agent models report                          tables, and plots of the weeks for the terminal
 edge-agent models report --weeks 4 --json
-edge-agent models report --html report.html
+edge-agent models report --html report.html       one page with plots that needs nothing else
 """
 
 import argparse
@@ -24,13 +24,16 @@ from edge_agent.cli.common import (
     print_json,
     settings,
     state_directory,
+    without_complaints,
 )
 from edge_agent.cli.exits import CliError, Exit
 from edge_agent.config import Settings
 from edge_agent.decide.memory import LEARNT_LIVES
 from edge_agent.exchange.models_html import Plot, Table, cell, page
+from edge_agent.exchange.models_text import ASCII, LINES, dots, legend
 from edge_agent.service.demand import Told, last_night, read_from
 from edge_agent.service.local_days import day_of, zone_of
+from edge_agent.service.models import Models, models_of
 from edge_agent.storage import shop
 from edge_agent.storage.errors import StorageError
 from edge_agent.storage.shop import ShopFile
@@ -45,6 +48,7 @@ OURS = "ours"
 FIGURES = ("wql", "wql_hi", "wape", "mase", "bias", "cov80", "cov90")
 RATIO = ("ratio", "low", "high")
 OUTCOMES = ("product", "supplier", "outcomes", "factor", "sd")
+SHADOWS = ("model", "version", "against", "days", "outcomes", "ends", "says")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class _Report:
     judged: "Judged | None"
     fault: str
     outcomes: list[dict[str, str | float]]
+    shadows: list[dict[str, str | int]]
 
 
 def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
@@ -86,15 +91,16 @@ def run(args: argparse.Namespace) -> Exit:
         judged, fault = None, str(error)
     except StorageError as error:
         raise CliError(Exit.FAULT, str(error)) from error
-    report = _Report(args.weeks, last_night(memory), judged, fault, _outcomes(memory))
+    with without_complaints("edge_agent.service"):  # of files that are refused: `models list` is for that
+        shadows = _shadows(models_of(chosen.models, directory))
+    report = _Report(args.weeks, last_night(memory), judged, fault, _outcomes(memory), shadows)
     if args.json:
         print_json(_body(report))
     elif args.html is not None:
         title = f"Forecasts of {chosen.node.site}, the last {args.weeks} weeks"
         _write("".join(page(title, _notes(report), [*_tables(report), *_plots(report)])), args.html)
     else:
-        for table in _tables(report):
-            _show(table)
+        _show(_tables(report), _text_plots(report))
         for note in _notes(report):
             print(note)
     return Exit.OK if judged is not None else Exit.FAULT
@@ -152,6 +158,19 @@ def _outcomes(memory: Mapping[str, bytes]) -> list[dict[str, str | float]]:
     return found
 
 
+def _shadows(models: Models) -> list[dict[str, str | int]]:
+    """How each new model does beside the one in use."""
+    found: list[dict[str, str | int]] = []
+    for known in models.known():
+        compared = models.compared(known.name)
+        if compared is not None:
+            shadow, judgement = compared
+            counts = (len(shadow.days), shadow.outcomes, shadow.ends)
+            row = (known.name, shadow.version, shadow.against, *counts, judgement.reason)
+            found.append(dict(zip(SHADOWS, row, strict=True)))
+    return found
+
+
 def _figures(judged: "Judged | None") -> dict[str, dict[str, float]]:
     if judged is None:
         return {}
@@ -184,6 +203,7 @@ def _body(report: _Report) -> dict[str, object]:
         "days": judged.days if judged else 0,
         "left_out": judged.left_out if judged else 0,
         "outcomes": report.outcomes,
+        "shadows": report.shadows,
         "drift": report.told.drift,
         "night": report.told.made and report.told.made.isoformat(),
         "fault": report.fault or None,
@@ -205,6 +225,7 @@ def _tables(report: _Report) -> list[Table]:
         Table("Our loss as a share of each method's, 95 % of resampled products", ("method", *RATIO), ratios),
         Table("Week by week", ("week", "days", "wql", "cov80", "cov90", "bias", "ratio to the best"), weeks),
         Table("What became of lots: life as a factor of the table's", OUTCOMES, outcomes),
+        Table("New models beside those in use", SHADOWS, [tuple(row.values()) for row in report.shadows]),
     ]
 
 
@@ -232,6 +253,19 @@ def _plots(report: _Report) -> list[Plot]:
     ]
 
 
+def _text_plots(report: _Report) -> list[tuple[Plot, str]]:
+    """Each with what the others are in it."""
+    weeks = {} if report.judged is None else {day: row[OURS] for day, row in report.judged.weeks.items()}
+    within = {day: {OURS: ours.cov80, "wanted": 0.8} for day, ours in weeks.items()}
+    below = {day: {OURS: ours.cov90, "wanted": 0.9} for day, ours in weeks.items()}
+    loss = Plot("Weighted quantile loss, week by week: the further left the better", _wql(report.judged))
+    return [
+        (loss, "the simple methods, from the best to the worst"),
+        (Plot("Share of days within the 80 % that were told", within), "wanted: 0.80"),
+        (Plot("Share of days not above the 0.9 quantile", below), "wanted: 0.90"),
+    ]
+
+
 def _notes(report: _Report) -> list[str]:
     told, judged = report.told, report.judged
     notes = [f"last night's work: {told.made or 'none yet'}; drift: {', '.join(told.drift) or 'none'}"]
@@ -247,14 +281,21 @@ def _notes(report: _Report) -> list[str]:
     ]
 
 
-def _show(of: Table) -> None:
+def _show(tables: list[Table], plots: list[tuple[Plot, str]]) -> None:
     from rich.table import Table as Rich
 
-    if of.rows:
-        shown = Rich(*of.columns, title=of.title, title_justify="left")
-        for row in of.rows:
-            shown.add_row(*map(cell, row))
-        console().print(shown)
+    screen = console()
+    for of in tables:
+        if of.rows:
+            shown = Rich(*of.columns, title=of.title, title_justify="left")
+            for row in of.rows:
+                shown.add_row(*map(cell, row))
+            screen.print(shown)
+    marks = LINES if screen.encoding.startswith("utf") else ASCII
+    for plot, others in plots:
+        if plot.weeks:
+            is_range = any(len(row) > 2 for row in plot.weeks.values())
+            print("\n".join((*dots(plot, screen.width, marks), legend(others, marks, is_range=is_range), "")))
 
 
 def _write(text: str, out: Path) -> None:

@@ -150,7 +150,8 @@ def _show(file: Path, *, as_json: bool) -> Exit:
     if as_json:
         print_json({"public_key": public})
     else:
-        sys.stdout.write(f'[[commands.key]]\nname = "{_name(file)}"\npublic_key = "{public}"\n')
+        head = "[[commands.key]]  # or [[models.key]], of one that signs models"
+        sys.stdout.write(f'{head}\nname = "{_name(file)}"\npublic_key = "{public}"\n')
     return Exit.OK
 
 

@@ -24,7 +24,7 @@ def losses(
     ``scored`` [series]; a product in whose forecast no model takes part does not count. Both go through ``state``, the
     shop's weights, which were learnt with the old one: a new one has to be better by what that is worth.
     """
-    y = panel.qty[:, column]
+    y = panel.qty[:, column].astype(np.float64)
     counts = scored & panel.is_open[:, column]
     sums, leads = np.zeros((2, len(panel.names))), 0
     for lead in LEADS_D:

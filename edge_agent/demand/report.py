@@ -67,7 +67,8 @@ def _with_days_to_come(panel: Panel, count: int) -> Panel:
     """As shut ones, which nobody counts; what is known in advance the simple methods do not ask for."""
     ahead = ((0, 0), (0, count))
     start = np.where(panel.start < panel.days, panel.start, panel.days + count)
-    return replace(panel, qty=np.pad(panel.qty, ahead), is_open=np.pad(panel.is_open, ahead), known={}, start=start)
+    qty: Floats = np.pad(panel.qty.astype(np.float64), ahead)
+    return replace(panel, qty=qty, is_open=np.pad(panel.is_open, ahead), known={}, start=start)
 
 
 def _told(panel: Panel, origins: Sequence[int], made: Mapping[date, Mapping[str, Floats]], horizon: int) -> Floats:

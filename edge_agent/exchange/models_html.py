@@ -12,8 +12,9 @@ _STYLE = (
     "td,th{padding:.2em .8em;text-align:right;border-bottom:1px solid #ccc}"
     "td:first-child,th:first-child{text-align:left}"
     "polyline{fill:none;stroke:#999;stroke-width:1.5}polyline.ours{stroke:#06c;stroke-width:3}"
-    "line{stroke:#ddd}text{font-size:12px}"
+    "circle{fill:#999}circle.ours{fill:#06c}line{stroke:#ddd}text{font-size:12px}"
 )
+_LINE_PX = 14  # of a name at the end of its line
 _DASHES = ("6 3", "2 3", "8 3 2 3", "1 4", "10 4", "4 4")
 
 Weeks = Mapping[date, Mapping[str, float]]  # one line each name, the first one ours
@@ -84,13 +85,29 @@ def plot(of: Plot) -> str:
         parts.append(f'<text x="{_LEFT - 6}" y="{y(value) + 4}" text-anchor="end">{value:.2f}</text>')
     for index, day in enumerate(days):
         parts.append(f'<text x="{x(index)}" y="{HEIGHT - 10}" text-anchor="middle">{day:%d %b}</text>')
-    for place, name in enumerate(weeks[days[0]]):
-        points = " ".join(f"{x(index)},{y(weeks[day][name])}" for index, day in enumerate(days))
+    names = list(weeks[days[0]])
+    ends = _apart([y(weeks[days[-1]][name]) for name in names])
+    for place, name in enumerate(names):
+        points = [(x(index), y(weeks[day][name])) for index, day in enumerate(days)]
         dashes = "" if place == 0 else f' stroke-dasharray="{_DASHES[(place - 1) % len(_DASHES)]}"'
         kind = ' class="ours"' if place == 0 else ""
-        parts.append(f'<polyline{kind}{dashes} points="{points}"/>')
-        last = y(weeks[days[-1]][name])
-        parts.append(f'<text x="{WIDTH - _RIGHT + 4}" y="{last + 4}">{escape(name)}</text>')
+        parts.append(f'<polyline{kind}{dashes} points="{" ".join(f"{left},{top}" for left, top in points)}"/>')
+        parts += [f'<circle{kind} cx="{left}" cy="{top}" r="{3 if place == 0 else 2}"/>' for left, top in points]
+        parts.append(f'<text x="{WIDTH - _RIGHT + 6}" y="{round(ends[place] + 4, 1)}">{escape(name)}</text>')
     words = escape(of.title)
     svg = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{words}"><title>{words}</title>'
     return f"{svg}{''.join(parts)}</svg>"
+
+
+def _apart(places: Sequence[float]) -> list[float]:
+    """Where the names stand, that none covers another: each as near to the end of its line as those above leave it.
+
+    >>> _apart([100.0, 102.0, 40.0])
+    [100.0, 114.0, 40.0]
+    """
+    found, free = [0.0] * len(places), 0.0
+    for place in sorted(range(len(places)), key=lambda each: places[each]):
+        found[place] = max(places[place], free)
+        free = found[place] + _LINE_PX
+    over = max(0.0, free - _LINE_PX - (HEIGHT - _BOTTOM))
+    return [place - over for place in found]

@@ -101,6 +101,16 @@ def version_key(version: str) -> tuple[int, ...]:
     return (*numbers, *[0] * (3 - len(numbers)))
 
 
+def is_name(text: str) -> bool:
+    """Whether a model may be called so: 1 to 24 lower-case letters, digits and hyphens, a letter first."""
+    return _NAME.fullmatch(text) is not None
+
+
+def is_version(text: str) -> bool:
+    """One to three numbers with dots."""
+    return _VERSION.fullmatch(text) is not None
+
+
 def fingerprint(file: bytes) -> str:
     """SHA-256 in hexadecimal, as the card gives it."""
     return hashlib.sha256(file).hexdigest()
@@ -136,9 +146,9 @@ def _short(value: object) -> str:
 
 
 def _check_names(card: ModelCard) -> None:
-    if not _NAME.fullmatch(card.name):
+    if not is_name(card.name):
         _fault("name", card.name, "1 to 24 lower-case letters, digits and hyphens, a letter first")
-    if not _VERSION.fullmatch(card.version):
+    if not is_version(card.version):
         _fault("version", card.version, 'one to three numbers with dots, like "1.4"')
     if card.task not in TASKS:
         _fault("task", card.task, f"one of {', '.join(TASKS)}")
@@ -226,7 +236,7 @@ def read_card(text: bytes) -> ModelCard:
         raise CardFault(f"card: has {len(text)} bytes: must be at most {MAX_CARD_BYTES}")
     try:
         body = json.loads(text)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also a whole number of thousands of digits
         raise CardFault(f"card: is not JSON: {error}") from error
     table = _Table("", body)
     form = table.whole("form")

@@ -63,9 +63,18 @@ def _tried() -> Iterator[tuple[str, Any, str]]:
             module = importlib.import_module(name)
             _built(module, _PROBE).allocate_tensors()
         except (ImportError, AttributeError, SystemError, OSError, RuntimeError, ValueError) as error:
-            yield name, None, str(error).partition("\n")[0] or type(error).__name__
+            yield name, None, _reason(name, error)
         else:
             yield name, module, ""
+
+
+def _reason(name: str, error: BaseException) -> str:
+    """In one line. tflite-runtime with numpy 2 speaks of capsules and results: what is wrong is said beside it."""
+    words = str(error).partition("\n")[0] or type(error).__name__
+    is_too_new = name.startswith("tflite_runtime") and not isinstance(error, ModuleNotFoundError)
+    if is_too_new and int(np.__version__.partition(".")[0]) >= 2:
+        return f"{words}; it needs numpy below 2, here is {np.__version__}"
+    return words
 
 
 def _built(module: Any, file: bytes) -> Interpreter:

@@ -1,6 +1,7 @@
 """The models of a node, loaded with the first use there is for them: without products and keys there is none."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from datetime import date
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from edge_agent.domain.command import CommandResult
 from edge_agent.domain.instant import Instant
 
 if TYPE_CHECKING:
+    from edge_agent.inference.shadow import Judgement, Pair
     from edge_agent.service.models import InUse, Models
 
 
@@ -30,8 +32,9 @@ class LateModels:
             return self._opened
 
     @property
-    def generation(self) -> int:
-        return 0 if self._opened is None else self._opened.generation
+    def news(self) -> int:
+        """Changes with what there is to tell of them."""
+        return 0 if self._opened is None else self._opened.news
 
     def look(self, now: Instant) -> None:
         if self._opened is not None:
@@ -40,11 +43,17 @@ class LateModels:
     def use(self, name: str) -> "InUse":
         return self.opened().use(name)
 
+    def record(self, name: str, day: date, pairs: "Iterable[Pair]", now: Instant) -> "Judgement | None":
+        return self.opened().record(name, day, pairs, now)
+
     def change(self, asked: ChangeModel, now: Instant) -> CommandResult:
         return self.opened().change(asked, now)
 
     def versions(self) -> list[tuple[str, str | None, str | None]]:
         return [] if self._opened is None else self._opened.versions()
+
+    def standing(self, name: str) -> tuple[str | None, str | None]:
+        return (None, None) if self._opened is None else self._opened.standing(name)
 
     def conditions(self) -> list[Condition]:
         return [] if self._opened is None else list(self._opened.conditions())

@@ -9,19 +9,24 @@ Each file is written beside, synced and renamed, and each change is one rename t
 two steps leaves the old or the new model in use, never none and never half of one.
 """
 
+import errno
 import json
 import logging
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+from edge_agent.inference.card import is_name, is_version
 
 log = logging.getLogger(__name__)
 
 FOLDER = "models"
 NOTES = "notes.json"
+MAX_NOTES_BYTES = 1 << 20  # 120 days and 512 names are 20 kB
 MAX_BUNDLE_BYTES = 262_144  # base64 of the largest card and file, and the envelope
 _UNFINISHED = ".unfinished"
 
@@ -49,15 +54,14 @@ class ModelStore:
 
     def names(self) -> list[str]:
         try:
-            return sorted(found.name for found in self.directory.iterdir() if found.is_dir())
+            return sorted(found.name for found in self.directory.iterdir() if is_name(found.name) and found.is_dir())
         except (FileNotFoundError, NotADirectoryError):
             return []
 
     def read(self, name: str, slot: Slot) -> bytes | None:
         """None where there is nothing."""
         try:
-            with self._file(name, slot).open("rb") as file:
-                return file.read(MAX_BUNDLE_BYTES + 1)
+            return read_at_most(self._file(name, slot), MAX_BUNDLE_BYTES)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -95,15 +99,12 @@ class ModelStore:
             _sync(file.parent)
 
     def notes(self, name: str) -> Notes:
-        """Those that cannot be read are new ones: what a bundle's own dates forbid stays forbidden."""
+        """Those that nobody can make sense of are new ones: what a bundle's own dates forbid stays forbidden."""
         try:
-            body = json.loads((self.directory / name / NOTES).read_bytes())
-            known = {each.name for each in fields(Notes)}
-            found = {key: value for key, value in body.items() if key in known}
-            return Notes(**(found | {"dropped": tuple(found.get("dropped", ()))}))
+            return _notes(json.loads(read_at_most(self.directory / name / NOTES, MAX_NOTES_BYTES)))
         except (FileNotFoundError, NotADirectoryError):
             return Notes()
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, RecursionError) as error:
             log.error("models: %s: %s; going on without it", self.directory / name / NOTES, error)
             return Notes()
 
@@ -118,6 +119,20 @@ class ModelStore:
         return self.directory / name / f"{slot.value}.model"
 
 
+def _notes(body: object) -> Notes:
+    """Raises ValueError."""
+    if not isinstance(body, dict):
+        raise ValueError(f"{str(body)[:80]!r} are no notes")
+    texts = {key: body[key] for key in ("highest", "shadow", "decision", "decided_at") if key in body}
+    dropped = body.get("dropped", [])
+    odd = [key for key, value in texts.items() if not isinstance(value, str)]
+    if odd or not isinstance(dropped, list) or not all(isinstance(each, str) for each in dropped):
+        raise ValueError(f"{odd[0] if odd else 'dropped'} is no text")
+    if not is_version(texts.get("highest", "0")):
+        raise ValueError(f"highest = {texts['highest'][:40]!r}: must be a version")
+    return Notes(**texts, dropped=tuple(dropped))
+
+
 def stamps(directory: Path, pattern: str) -> Iterator[tuple[str, int, int, int]]:
     for found in sorted(directory.glob(pattern)):
         with suppress(OSError):
@@ -125,15 +140,41 @@ def stamps(directory: Path, pattern: str) -> Iterator[tuple[str, int, int, int]]
             yield str(found), told.st_mtime_ns, told.st_size, told.st_ino
 
 
+def read_at_most(file: Path, most: int) -> bytes:
+    """A byte more than ``most`` tells that there is more. OSError also for a directory, a device, a pipe that nobody
+    writes into: a card that fails, or a hand that slipped, must neither hold the agent up nor fill its memory."""
+    handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "is no file with bytes in it", str(file))
+        with os.fdopen(handle, "rb", closefd=False) as found:
+            return found.read(most + 1)
+    finally:
+        os.close(handle)
+
+
 def _write(file: Path, content: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
+    _make(file.parent)
     unfinished = file.with_name(file.name + _UNFINISHED)
-    with unfinished.open("wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(unfinished, file)
+    try:
+        with unfinished.open("wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(unfinished, file)
+    except OSError:
+        with suppress(OSError):
+            unfinished.unlink()  # of a full disk it would keep what little is left
+        raise
     _sync(file.parent)
+
+
+def _make(folder: Path) -> None:
+    """A new folder is on the disk when the one it lies in is."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync(folder.parent)
 
 
 def _sync(directory: Path) -> None:

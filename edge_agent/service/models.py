@@ -22,11 +22,20 @@ from edge_agent.domain.command import CommandResult, ResultCode
 from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.inference import shadow as comparing
 from edge_agent.inference.bundle import TYPE, Bundle, unpacked
-from edge_agent.inference.card import ModelCard, check_file, read_card, version_key
+from edge_agent.inference.card import (
+    MAX_CARD_BYTES,
+    MAX_FILE_BYTES,
+    ModelCard,
+    check_file,
+    is_name,
+    read_card,
+    version_key,
+)
 from edge_agent.inference.errors import ModelRefused
-from edge_agent.inference.shadow import Judgement, Shadow, Verdict
+from edge_agent.inference.shadow import Judgement, Pair, Shadow, Verdict
 from edge_agent.mqtt.signed import Sealed, Verify, encoded, sealed_in, verifier_by
-from edge_agent.service.model_store import FOLDER, MAX_BUNDLE_BYTES, ModelStore, Notes, Slot, stamps
+from edge_agent.service.model_store import FOLDER, MAX_BUNDLE_BYTES, ModelStore, Notes, Slot, read_at_most, stamps
+from edge_agent.service.model_uses import FALL_BACKS, check_use
 
 if TYPE_CHECKING:
     from edge_agent.inference.model import Model
@@ -85,6 +94,7 @@ class Models:
         self._verify: Verify | None = None
         self._told: set[str] = set()  # names that conditions were given of
         self.generation = 0  # changes with every change of what is in use
+        self._records = 0  # outcomes that came to a comparison
 
     # --- in use ---
 
@@ -105,7 +115,7 @@ class Models:
         faults = known.faults
         for found in known.usable:
             try:
-                model = _open(found)
+                model = opened(found)
             except ModelRefused as error:
                 fault = f"{found.origin} {found.card.version}: {error}"
                 faults = (*faults, fault)
@@ -118,9 +128,15 @@ class Models:
         if known.shadow is None:
             return None
         try:
-            return _open(known.shadow)
+            return opened(known.shadow)
         except ModelRefused as error:
-            log.error("models: the shadow of %s: %s", known.name, error)
+            fault = f"{known.shadow.card.version}: {error}"
+            log.error("models: the shadow of %s: %s", known.name, fault)
+            with self._lock:
+                present = self._known.get(known.name)
+                if present is not None and present.shadow is known.shadow:
+                    self._known[known.name] = replace(present, shadow=None, shadow_fault=fault)
+                    self.generation += 1
             return None
 
     def _let_go(self, known: Known, found: Found, fault: str) -> None:
@@ -155,7 +171,7 @@ class Models:
             self._known = {name: self._inspected(name) for name in self._names()}
             self.generation += 1
             for known in self._known.values():
-                for fault in known.faults:
+                for fault in told_faults(known):
                     log.error("models: %s: %s", known.name, fault)
 
     def _found_stamps(self) -> tuple[object, ...]:
@@ -172,7 +188,7 @@ class Models:
         except OSError as error:
             log.error("models: those that were installed cannot be read: %s", error)
             installed = []
-        return sorted({*(file.stem for file in shipped), *installed})
+        return sorted({*(file.stem for file in shipped if is_name(file.stem)), *installed})
 
     def known(self) -> list[Known]:
         """All that is here, by name."""
@@ -193,6 +209,16 @@ class Models:
             for known in self.known()
         ]
 
+    def standing(self, name: str) -> tuple[str | None, str | None]:
+        """In words how the comparison stands, and what was decided last; None where there is none."""
+        compared = self.compared(name)
+        return (None if compared is None else compared[1].reason), self.decided(name)[0] or None
+
+    @property
+    def news(self) -> int:
+        """Changes with what there is to tell: versions, and how comparisons stand."""
+        return self.generation + self._records
+
     def _inspected(self, name: str) -> Known:
         usable: list[Found] = []
         faults: list[str] = []
@@ -206,6 +232,8 @@ class Models:
         usable += [] if previous is None else [previous]
         usable.sort(key=lambda each: each.card.version_key, reverse=True)
         shadow, shadow_fault = self._inspect(name, Slot.SHADOW.value)
+        if shadow is not None and usable and shadow.card.version_key <= usable[0].card.version_key:
+            shadow = None  # overtaken by a newer programme: there is nothing to compare
         return Known(name, tuple(usable), shadow, tuple(faults), shadow_fault)
 
     def _inspect(self, name: str, origin: str) -> tuple[Found | None, str]:
@@ -228,9 +256,9 @@ class Models:
         card_file, model_file = (self._shipped / f"{name}.{ending}" for ending in ("json", "tflite"))
         if not (card_file.exists() or model_file.exists()):
             return None
-        card = read_card(card_file.read_bytes())
+        card = read_card(read_at_most(card_file, MAX_CARD_BYTES))
         _check_name(card, name)
-        file = model_file.read_bytes()
+        file = read_at_most(model_file, MAX_FILE_BYTES)
         check_file(file, card)
         return Found(card, file, "shipped")
 
@@ -267,15 +295,13 @@ class Models:
         self._told |= known.keys()
         for name in sorted(self._told):  # of a name that is gone the alarm ends
             found = known.get(name, Known(name))
-            words = "; ".join(found.faults)
-            instead = "another takes its place" if found.usable else "the agent goes on without it"
             yield Condition(
                 f"model-{name}",
-                bool(words),
+                bool(told_faults(found)),
                 Priority.LOW,
-                f"The model {name} is refused; {instead}",
+                f"The model {name} is refused; {_instead(found)}",
                 "`edge-agent models verify` tells what is wrong; install it anew, or the package",
-                words,
+                "; ".join(told_faults(found)),
             )
 
     # --- changes ---
@@ -313,13 +339,13 @@ class Models:
         self._check_age(bundle, now)
         self._check_version(card)
         known = self._known.get(card.name, Known(card.name))
-        _open(Found(card, bundle.file, "new"))  # its health: the recorded inputs, before a byte of it is kept
+        opened(Found(card, bundle.file, "new"))  # its health: the recorded inputs, before a byte of it is kept
         in_use = next((found for found in known.usable if _opens(found)), None)
         notes = self._store.notes(card.name)
         if in_use is None:
             self._store.put_active(card.name, envelope)
             words = f"{card.name} {card.version} is in use at once: nothing was in use that it could be compared with"
-            self._note(card.name, replace(notes, highest=card.version, shadow=""), words, now)
+            words = self._noted(card.name, replace(notes, highest=card.version, shadow=""), words, now)
         else:
             if in_use.card.task != card.task:
                 raise ModelRefused(f"its task is {card.task}, that of the one in use {in_use.card.task}")
@@ -329,7 +355,7 @@ class Models:
             until = f"for {days} days at least" if days else "until somebody promotes it"
             words = f"{card.name} {card.version} runs in shadow beside {against} {until}"
             fresh = comparing.to_text(Shadow(card.version, against))
-            self._note(card.name, replace(notes, highest=card.version, shadow=fresh), words, now)
+            words = self._noted(card.name, replace(notes, highest=card.version, shadow=fresh), words, now)
         return words, {"name": card.name, "version": card.version, "slot": "active" if in_use is None else "shadow"}
 
     def _check_age(self, bundle: Bundle, now: Instant) -> None:
@@ -356,33 +382,39 @@ class Models:
         if known.shadow is None:
             fault = f" ({known.shadow_fault})" if known.shadow_fault else ""
             raise Refused(ResultCode.INVALID, f"{name}: no model runs in shadow{fault}: install one first")
-        _open(known.shadow)
+        opened(known.shadow)
         in_use = known.usable[0] if known.usable else None
+        notes = self._store.notes(name)
         self._store.promote(name, keeps_active=in_use is not None and in_use.origin == Slot.ACTIVE)
         version = known.shadow.card.version
-        words = f"{name} {version} is in use, {why}"
-        self._note(name, replace(self._store.notes(name), shadow=""), words, now)
+        words = self._noted(name, replace(notes, shadow=""), f"{name} {version} is in use, {why}", now)
         return words, {"name": name, "version": version, "before": None if in_use is None else in_use.card.version}
 
     def _roll_back(self, name: str, why: str, now: Instant) -> tuple[str, dict[str, object]]:
-        known = self._named(name)
+        self._named(name)
         notes = self._store.notes(name)
         if self._store.read(name, Slot.SHADOW) is not None:
+            version = self._version_of(name, Slot.SHADOW)
             self._store.drop(name, Slot.SHADOW)
-            version = "of an unreadable file" if known.shadow is None else known.shadow.card.version
             words = f"the shadow of {name}, {version}, is dropped, {why}"
-            self._note(name, _dropping(replace(notes, shadow=""), version), words, now)
+            words = self._noted(name, _dropping(replace(notes, shadow=""), version), words, now)
             return words, {"name": name, "dropped": version}
         if self._store.read(name, Slot.ACTIVE) is None:
             raise Refused(ResultCode.INVALID, f"{name}: nothing was installed that could be rolled back")
-        active, _ = self._inspect(name, Slot.ACTIVE.value)
-        dropped = "of an unreadable file" if active is None else active.card.version
+        dropped = self._version_of(name, Slot.ACTIVE)
+        previous, _ = self._inspect(name, Slot.PREVIOUS.value)
+        if previous is None or not _opens(previous):
+            self._store.drop(name, Slot.PREVIOUS)  # a step back to what is spoiled is none
         self._store.roll_back(name)
         back = self._inspected(name).usable
         instead = f"version {back[0].card.version}" if back else "nothing"
         words = f"{name}: {instead} is in use instead of {dropped}, {why}"
-        self._note(name, _dropping(notes, dropped), words, now)
+        words = self._noted(name, _dropping(notes, dropped), words, now)
         return words, {"name": name, "version": back[0].card.version if back else None, "dropped": dropped}
+
+    def _version_of(self, name: str, slot: Slot) -> str:
+        found, _ = self._inspect(name, slot.value)
+        return "of an unreadable file" if found is None else found.card.version
 
     def _named(self, name: str) -> Known:
         if name not in self._known:
@@ -390,9 +422,16 @@ class Models:
             raise Refused(ResultCode.INVALID, f"name = {name!r}: must be one of {names}")
         return self._known[name]
 
-    def _note(self, name: str, notes: Notes, words: str, now: Instant) -> None:
-        self._store.note(name, replace(notes, decision=words, decided_at=now.rfc3339()))
+    def _noted(self, name: str, notes: Notes, words: str, now: Instant) -> str:
+        """The words, and what was changed taken into use. The file in its slot is the change: it stands, also where
+        the notes of it find no room."""
+        try:
+            self._store.note(name, replace(notes, decision=words, decided_at=now.rfc3339()))
+        except OSError as error:
+            log.error("models: %s: the notes cannot be kept: %s", name, error)
+            words = f"{words}; its notes cannot be kept: {error}"
         self._look_again()
+        return words
 
     # --- the comparison ---
 
@@ -406,7 +445,17 @@ class Models:
             shadow = self._shadow_of(known, known.shadow)
             return shadow, self._judged(shadow)
 
-    def record(self, name: str, day: date, pairs: Iterable[tuple[float, float]], now: Instant) -> Judgement | None:
+    def decided(self, name: str) -> tuple[str, str]:
+        """What was decided last, and when (RFC 3339); two empty words where nothing was."""
+        try:
+            notes = self._store.notes(name)
+        except OSError as error:
+            return f"the notes cannot be read: {error}", ""
+        return notes.decision, notes.decided_at
+
+    def record(
+        self, name: str, day: date, pairs: Iterable[Pair | tuple[float, float]], now: Instant
+    ) -> Judgement | None:
         """Losses (new, old) of real outcomes of a day; what follows from them is done. None where no shadow runs.
 
         Raises ValueError for what is no loss.
@@ -419,9 +468,10 @@ class Models:
                 return None
             shadow = comparing.with_losses(self._shadow_of(known, known.shadow), day, found)
             judgement = self._judged(shadow)
+            self._records += 1
             try:
                 self._follow(known, shadow, judgement, now)
-            except (OSError, ModelRefused, Refused) as error:
+            except (OSError, ModelRefused, Refused) as error:  # a full disk: they are lost
                 log.error("models: %s: the comparison cannot be kept or followed: %s", name, error)
             return judgement
 
@@ -429,18 +479,18 @@ class Models:
         against = known.usable[0].card.version if known.usable else "no model"
         try:
             kept = comparing.from_text(self._store.notes(known.name).shadow)
-        except ValueError:
+        except (OSError, ValueError):
             return Shadow(found.card.version, against)
-        return kept if kept.version == found.card.version else Shadow(found.card.version, against)
+        is_same = (kept.version, kept.against) == (found.card.version, against)
+        return kept if is_same else Shadow(found.card.version, against)
 
     def _judged(self, shadow: Shadow) -> Judgement:
-        days = self._settings.shadow_days
-        return comparing.judged(shadow, days or comparing.KEPT_DAYS, self._settings.shadow_outcomes)
+        return comparing.judged(shadow, self._settings.shadow_days, self._settings.shadow_outcomes)
 
     def _follow(self, known: Known, shadow: Shadow, judgement: Judgement, now: Instant) -> None:
         if judgement.verdict is Verdict.REJECT:
             self._roll_back(known.name, judgement.reason, now)
-        elif judgement.verdict is Verdict.PROMOTE and self._settings.shadow_days:
+        elif judgement.verdict is Verdict.PROMOTE:
             self._promote(known.name, judgement.reason, now)
         else:
             notes = self._store.notes(known.name)
@@ -458,16 +508,28 @@ def _check_name(card: ModelCard, name: str) -> None:
         raise ModelRefused(f"its card is that of {card.name}")
 
 
-def _open(found: Found) -> "Model":
-    """Raises ModelRefused."""
+def told_faults(known: Known) -> tuple[str, ...]:
+    return (*known.faults, *((f"shadow: {known.shadow_fault}",) if known.shadow_fault else ()))
+
+
+def _instead(known: Known) -> str:
+    if not known.usable:
+        return FALL_BACKS.get(known.name, "the agent goes on without it")
+    version = known.usable[0].card.version
+    return f"version {version} takes its place" if known.faults else f"it is the new one; {version} stays in use"
+
+
+def opened(found: Found) -> "Model":
+    """Ready to be asked. Raises ModelRefused."""
     from edge_agent.inference.model import open_model  # here: numpy and the runtime are 25 MB
 
+    check_use(found.card)
     return open_model(found.file, found.card)
 
 
 def _opens(found: Found) -> bool:
     try:
-        _open(found)
+        opened(found)
     except ModelRefused:
         return False
     return True

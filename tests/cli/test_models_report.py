@@ -8,19 +8,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from model_files import NOW, PUBLIC, bundle
 
 from edge_agent.config import load
+from edge_agent.decide.models import Action, ChangeModel
 from edge_agent.demand.experts import forecasts, histories
 from edge_agent.demand.scoring import DECILES, score, truth
+from edge_agent.domain.command import Command, ResultCode
 from edge_agent.domain.forecast import LEVELS
 from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.domain.shop import PlanKind, Planned, Sale, Source, Unit
 from edge_agent.service.demand import Places, night, read_from
-from edge_agent.service.models import InUse
+from edge_agent.service.model_store import ModelStore
+from edge_agent.service.models import InUse, Models
 from edge_agent.spoilage.offsets import Offsets, Outcome, with_outcome, written
 from edge_agent.storage import shop
 from edge_agent.storage.shop import ShopFile
 from edge_agent.storage.store import Store
+from tests.service.worse_models import FOLDER, same
 
 TODAY = date(2024, 3, 25)  # a Monday, and no future of any machine
 HISTORY_D, NIGHTS, EVERY_D = 100, 5, 4
@@ -184,6 +189,40 @@ def test_in_words(call, worked):
     assert "our loss is" in told.out
     assert "the product ran out that day" in told.out
     assert "Week by week" in told.out
+
+
+def test_the_weeks_are_plotted_for_the_terminal_too(call, worked):
+    (body,) = call("models", "report", "--json", "--config", worked).json
+    text = call("models", "report", "--config", worked).out
+    plot = text.partition("Weighted quantile loss, week by week")[2].partition("\n\n")[0].splitlines()
+    drawn = {line[:10]: line[12:] for line in plot[2:-1]}
+    assert list(drawn) == sorted(body["weeks"])
+    for week, line in drawn.items():
+        ours, *others = body["weeks"][week]["wql"].values()
+        assert line.count("●") == 1
+        if ours < min(others):
+            assert line.index("●") <= len(line) - len(line.lstrip()) <= line.index("┤")
+    assert "Share of days within the 80 % that were told" in text
+    assert "│ wanted: 0.80" in text
+
+
+def test_a_new_model_beside_the_one_in_use_is_told_with_its_comparison(call, worked, elsewhere):
+    config = elsewhere(worked)
+    config.write_text(f'{config.read_text()}\n[[models.key]]\nname = "lab"\npublic_key = "{PUBLIC}"\n')
+    settings = load(config)
+    models = Models(settings.models, ModelStore(Path(settings.storage.directory) / "models"), FOLDER)
+    asked = ChangeModel(Command("c", "model", {}, "cli", NOW), Action.INSTALL, bundle=bundle(*same("9.0"), name="lab"))
+    assert models.change(asked, NOW).code is ResultCode.DONE
+    for number in range(8):
+        models.record("demand-q11", TODAY + timedelta(days=number), [(0.9, 1.0)] * 5, NOW)
+    answer = call("models", "report", "--json", "--config", config)
+    assert answer.code == 0, answer.err
+    told = answer.json[0]["shadows"]
+    (row,) = told
+    assert (row["model"], row["version"], row["days"], row["outcomes"]) == ("demand-q11", "9.0", 8, 40)
+    assert "its loss is -10.0%" in row["says"]
+    assert "New models beside those in use" in call("models", "report", "--config", config).out
+    assert "its loss is -10.0%" in call("models", "report", "--html", "-", "--config", config).out
 
 
 def test_what_became_of_lots_is_a_table_of_suppliers(call, worked, elsewhere):

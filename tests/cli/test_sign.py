@@ -32,7 +32,7 @@ def key(call, tmp_path):
 def test_a_key_is_made_once_for_nobody_else_and_told_for_the_configuration(call, key):
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     told = call("key", "show", key)
-    assert told.lines[:2] == ["[[commands.key]]", 'name = "office"']
+    assert told.lines[:2] == ["[[commands.key]]  # or [[models.key]], of one that signs models", 'name = "office"']
     (public,) = call("key", "show", key, "--json").json
     assert KeySettings("office", public["public_key"])
     again = call("key", "new", key)

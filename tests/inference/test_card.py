@@ -44,6 +44,7 @@ def test_each_key_must_be_there(key: str) -> None:
         (b"{", "is not JSON"),
         (b"\xff\xfe", "is not JSON"),
         (b"[" * 30_000, "is not JSON"),
+        (b'{"form": ' + b"9" * 5000 + b"}", "is not JSON"),
         (b"[]", "must be an object"),
         (b" " * (MAX_CARD_BYTES + 1), "at most"),
         (changed(form=2), "form = 2: must be 1"),

@@ -1,6 +1,7 @@
 import random
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -9,9 +10,11 @@ from hypothesis import strategies as st
 
 from edge_agent.inference.shadow import (
     FEWEST_DAYS,
+    FEWEST_ENDS,
     KEPT_DAYS,
     MOST_DAYS,
     Day,
+    Pair,
     Shadow,
     Verdict,
     from_text,
@@ -90,6 +93,38 @@ def test_it_is_decided_one_day_or_another() -> None:
         assert judged(shadow, DAYS, OUTCOMES).verdict is expected
 
 
+def test_it_is_decided_also_where_more_days_are_wanted_than_are_kept() -> None:
+    shadow = Shadow("1.1", "1.0")
+    for number in range(KEPT_DAYS):
+        swing = 0.9 if number % 2 else -0.9
+        shadow = with_losses(shadow, FIRST + timedelta(days=number), [(0.99 + swing, 1.0)] * 20)
+    assert judged(replace(shadow, days=shadow.days[1:]), 90, OUTCOMES).verdict is Verdict.WATCH
+    assert judged(shadow, 90, OUTCOMES).verdict is Verdict.PROMOTE
+    assert judged(shadow, 0, OUTCOMES).verdict is Verdict.WATCH
+
+
+def test_what_only_went_on_so_far_says_nothing_by_itself() -> None:
+    shadow = Shadow("1.1", "1.0")
+    for number in range(60):
+        day = FIRST + timedelta(days=number)
+        shadow = with_losses(shadow, day, [Pair(0.1, 1.0, f"lot-{number}-{n}", is_end=False) for n in range(9)])
+    assert (shadow.outcomes, shadow.ends) == (540, 0)
+    assert "540 outcomes, 0 of them ends: too few to say anything" in judged(shadow, DAYS, OUTCOMES).reason
+    for number in range(FEWEST_ENDS):
+        assert judged(shadow, DAYS, OUTCOMES).verdict is Verdict.WATCH
+        shadow = with_losses(shadow, FIRST, [Pair(0.1, 1.0, f"end-{number}")])
+    assert judged(shadow, DAYS, OUTCOMES).verdict is Verdict.PROMOTE
+
+
+def test_what_has_a_name_is_counted_once() -> None:
+    once = with_losses(Shadow("1.1", "1.0"), FIRST, [Pair(1.0, 2.0, "a"), Pair(9.0, 9.0, "a"), Pair(1.0, 2.0)])
+    assert (once.outcomes, once.days[0].new, once.counted) == (2, 2.0, ("a",))
+    later = FIRST + timedelta(days=3)
+    assert with_losses(once, later, [Pair(5.0, 5.0, "a")]) == once
+    again = from_text(to_text(once))
+    assert with_losses(again, later, [Pair(5.0, 5.0, "a"), Pair(5.0, 5.0, "b")]).outcomes == 3
+
+
 @pytest.mark.parametrize("pair", [(float("nan"), 1.0), (1.0, float("inf")), (-0.1, 1.0)])
 def test_what_is_no_loss_is_refused(pair: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="must be finite numbers of 0 or more"):
@@ -98,7 +133,7 @@ def test_what_is_no_loss_is_refused(pair: tuple[float, float]) -> None:
 
 def test_outcomes_that_come_late_join_their_day() -> None:
     found = with_losses(after(2, 1.0, 2.0), FIRST, [(3.0, 4.0)])
-    assert found.days[0] == Day(FIRST, 21, 23.0, 44.0)
+    assert found.days[0] == Day(FIRST, 21, 23.0, 44.0, 21)
     assert found.outcomes == 41
 
 

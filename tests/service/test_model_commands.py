@@ -63,7 +63,12 @@ def answer(room):
 
 def models_of(told, room):
     *_, meta = room.of(told, "meta")
-    return meta["models"]
+    return [{key: found[key] for key in ("model", "version", "shadow")} for found in meta["models"]]
+
+
+def of_tiny(told, room):
+    *_, meta = room.of(told, "meta")
+    return next(found for found in meta["models"] if found["model"] == "tiny")
 
 
 def test_a_model_comes_over_mqtt_is_compared_promoted_and_rolled_back(node):
@@ -82,6 +87,25 @@ def test_a_model_comes_over_mqtt_is_compared_promoted_and_rolled_back(node):
         assert node.parts.models.use("tiny").model.version == "1.1"
         found, told = ask(node, "m-4", action="rollback", name="tiny")
         assert (found["code"], found["detail"]["version"]) == ("done", "1.0")
+
+
+def test_how_the_comparison_stands_and_what_was_decided_is_told(node):
+    with node.running():
+        ask(node, action="install", bundle=fresh(node, "1.0"))
+        _, told = ask(node, "m-2", action="install", bundle=fresh(node, "1.1"))
+        assert of_tiny(told, node)["comparison"] == "0 days with 0 outcomes: too few to say anything"
+        day, now = node.parts.watch.now().utc.date(), node.parts.watch.now()
+        for number in range(6):
+            node.parts.models.record("tiny", day + timedelta(days=number), [(1.2, 1.0)] * 10, now)
+        node.cycle()
+        node.cycle(11.0)
+        assert of_tiny(node.send(), node)["comparison"] == "6 days with 60 outcomes: too few to say anything"
+        node.parts.models.record("tiny", day + timedelta(days=6), [(1.2, 1.0)] * 10, now)
+        node.cycle()
+        node.cycle(11.0)
+        tiny = of_tiny(node.send(), node)
+        assert (tiny["version"], tiny["shadow"], tiny["comparison"]) == ("1.0", None, None)
+        assert tiny["decision"].startswith("the shadow of tiny, 1.1, is dropped, worse: its loss is +20.0%")
 
 
 def test_without_a_signature_of_the_command_the_bundle_is_not_even_looked_at(node):

@@ -1,9 +1,11 @@
 """Power cuts: the process dies before each line that writes, one after the other; real files, real death."""
 
 import os
+import resource
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from model_files import CARD, FILE, NOW, SETTINGS, bundle, ship, version
@@ -16,7 +18,7 @@ from edge_agent.service.models import Models
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # the child does nothing but die
 MOST = 200  # lines: none of the changes takes more
-_WRITING = ("put_shadow", "put_active", "promote", "roll_back", "drop", "note", "_write", "_sync")
+_WRITING = ("put_shadow", "put_active", "promote", "roll_back", "drop", "note", "_write", "_make", "_sync")
 
 
 def dies_at(number: int, change: Callable[[], object]) -> bool:
@@ -134,6 +136,45 @@ def test_what_an_interrupted_write_leaves_is_no_model(tmp_path):
     (tmp_path / "tiny" / "active.model.unfinished").write_bytes(FILE[:100])
     assert (store.read("tiny", Slot.ACTIVE), store.read("tiny", Slot.SHADOW)) == (None, FILE)
     assert [name.rpartition("/")[2] for name, *_ in store.stamps()] == ["shadow.model"]
+
+
+@pytest.fixture
+def full():
+    """A disk that takes a part of a bundle and no more, while it is entered."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    @contextmanager
+    def limited():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited
+
+
+def test_a_full_disk_refuses_the_new_one_and_keeps_nothing_of_it(full, tmp_path):
+    store = ModelStore(tmp_path / "models")
+    models = Models(SETTINGS, store, ship(tmp_path / "shipped", version("1.0")))
+    assert asked(models, *INSTALL[:1], **INSTALL[1]).code is ResultCode.DONE
+    before = sorted(found.name for found in (tmp_path / "models" / "tiny").iterdir())
+    with full():
+        answer = asked(models, *NEXT[:1], **NEXT[1])
+    assert (answer.code, "the model cannot be kept: [Errno" in answer.message) == (ResultCode.BUSY, True), answer
+    assert sorted(found.name for found in (tmp_path / "models" / "tiny").iterdir()) == before
+    assert (models.use("tiny").model.version, models.use("tiny").shadow.version) == ("1.0", "1.1")
+    assert asked(models, *NEXT[:1], **NEXT[1]).code is ResultCode.DONE
+
+
+def test_a_full_disk_on_promotion_keeps_the_shadow_waiting(full, tmp_path):
+    models = Models(SETTINGS, ModelStore(tmp_path / "models"), ship(tmp_path / "shipped", version("1.0")))
+    for step in (INSTALL, PROMOTE, NEXT):
+        assert asked(models, *step[:1], **step[1]).code is ResultCode.DONE
+    with full():
+        assert asked(models, *PROMOTE[:1], **PROMOTE[1]).code is ResultCode.BUSY
+    assert (models.use("tiny").model.version, models.use("tiny").shadow.version) == ("1.1", "1.2")
+    assert asked(models, *PROMOTE[:1], **PROMOTE[1]).detail["before"] == "1.1"
 
 
 def test_there_is_nothing_where_nothing_was_put(tmp_path):

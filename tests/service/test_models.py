@@ -36,6 +36,7 @@ from edge_agent.inference.shadow import Verdict
 from edge_agent.mqtt.signed import encoded, envelope
 from edge_agent.service.model_store import ModelStore, Slot
 from edge_agent.service.models import Models
+from tests.service.worse_models import shipped
 
 
 class Node:
@@ -273,7 +274,7 @@ def test_an_installed_file_that_was_spoiled_is_an_alarm_and_an_earlier_model_is_
     active = node.folder / "models" / "tiny" / "active.model"
     active.write_bytes(damage(active.read_bytes()))
     assert (node.started().in_use, says in node.alarms["model-tiny"]) == ("1.1", True)
-    assert "another takes its place" in next(iter(node.models.conditions())).message
+    assert "is refused; version 1.1 takes its place" in next(iter(node.models.conditions())).message
     assert node.ask("rollback", name="tiny").code is ResultCode.DONE
     assert (node.in_use, node.alarms) == ("1.1", {})
 
@@ -298,6 +299,131 @@ def test_a_folder_that_cannot_be_read_leaves_the_shipped_ones(node, caplog):
     assert "cannot be read" in caplog.text
 
 
+def _huge(path):
+    with path.open("wb") as file:
+        file.truncate(20_000_000_000)  # sparse: nothing of it lies on the disk
+
+
+def _directory(path):
+    path.mkdir()
+
+
+def _pipe(path):
+    os.mkfifo(path)  # nobody writes into it: whoever reads waits for ever
+
+
+def _endless(path):
+    path.symlink_to("/dev/zero")
+
+
+def _loop(path):
+    path.symlink_to(path)
+
+
+NOT_FILES = [
+    (_huge, "bytes"),
+    (_directory, "is no file with bytes in it"),
+    (_pipe, "is no file with bytes in it"),
+    (_endless, "is no file with bytes in it"),
+    (_loop, "symbolic links"),
+]
+
+
+@pytest.mark.parametrize("file", ["tiny.json", "tiny.tflite"])
+@pytest.mark.parametrize(("put", "says"), NOT_FILES)
+def test_a_shipped_file_that_is_none_is_an_alarm_and_holds_nobody_up(node, put, says, file):
+    (node.shipped / file).unlink()
+    put(node.shipped / file)
+    found = node.started().models.use("tiny")
+    assert (found.model, says in found.reason) == (None, True), found.reason
+    assert says in node.alarms["model-tiny"]
+    assert node.install(bundle(version("1.1"))).detail["slot"] == "active"
+    assert node.in_use == "1.1"
+
+
+@pytest.mark.parametrize("slot", list(Slot))
+@pytest.mark.parametrize(("put", "says"), NOT_FILES)
+def test_an_installed_file_that_is_none_leaves_the_others_in_use(node, put, says, slot):
+    for number in ("1.1", "1.2"):
+        node.install(bundle(version(number)))
+        node.ask("promote", name="tiny")
+    path = node.folder / "models" / "tiny" / f"{slot}.model"
+    path.unlink(missing_ok=True)
+    put(path)
+    assert node.started().in_use == ("1.1" if slot is Slot.ACTIVE else "1.2")
+    if slot is Slot.PREVIOUS:
+        assert node.alarms == {}  # it is not missed before somebody wants it
+    else:
+        assert says in node.alarms["model-tiny"]
+
+
+def test_a_link_to_a_sound_file_is_as_good_as_the_file(node, tmp_path):
+    (node.shipped / "tiny.tflite").rename(tmp_path / "elsewhere")
+    (node.shipped / "tiny.tflite").symlink_to(tmp_path / "elsewhere")
+    assert (node.started().in_use, node.alarms) == ("1.0", {})
+
+
+@pytest.mark.parametrize("name", ["lost+found", "Tiny", "a" * 25, "1", "#"])
+def test_what_no_model_can_be_called_is_none(node, name):
+    (node.folder / "models" / name).mkdir(parents=True)
+    (node.folder / "models" / name / "active.model").write_bytes(b"x")
+    (node.shipped / f"{name}.json").write_bytes(b"x")
+    assert (node.started().models.versions(), node.alarms) == ([("tiny", "1.0", None)], {})
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_file_that_may_not_be_read_is_an_alarm(node):
+    (node.shipped / "tiny.tflite").chmod(0)
+    assert (node.started().in_use, "Permission denied" in node.alarms["model-tiny"]) == (None, True)
+
+
+# --- of use -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def programme(tmp_path):
+    """The models of the programme itself, and their cards."""
+    found = Node(tmp_path)
+    for name in ("demand-q11", "spoilage-q5"):
+        ship(found.shipped, *shipped(name))
+    return found.started()
+
+
+def swapped(name, other, **changes):
+    """The other model under this one's name."""
+    card, file = shipped(other)
+    return replace(card, name=name, **changes), file
+
+
+@pytest.mark.parametrize(
+    ("card", "says"),
+    [
+        (swapped("demand-q11", "spoilage-q5"), "its task is spoilage: demand-q11 must be one of demand"),
+        (swapped("spoilage-q5", "demand-q11"), "its task is demand: spoilage-q5 must be one of spoilage"),
+        (swapped("demand-q11", "spoilage-q5", task="demand"), "inputs are not the"),
+        (swapped("spoilage-q5", "demand-q11", task="spoilage"), "inputs are not the"),
+    ],
+)
+def test_the_wrong_model_under_the_right_name_is_refused_on_every_way_in(programme, card, says):
+    of, file = card
+    before = programme.models.use(of.name).model.version
+    answer = programme.install(bundle(replace(of, version="9.0"), file))
+    assert (answer.code, says in answer.message) == (ResultCode.INVALID, True), answer.message
+    assert programme.models.use(of.name).model.version == before
+    ship(programme.shipped, of, file)
+    found = programme.started().models.use(of.name)
+    assert (found.model, says in found.reason, says in programme.alarms[f"model-{of.name}"]) == (None, True, True)
+
+
+def test_the_alarm_names_what_goes_on_without_the_model(programme):
+    for name, says in (("demand-q11", "with the simple methods"), ("spoilage-q5", "with the physics")):
+        (programme.shipped / f"{name}.tflite").write_bytes(b"")
+        programme.started()
+        programme.models.use(name)
+        (found,) = (each for each in programme.models.conditions() if each.name == f"model-{name}")
+        assert (found.holds, says in found.message) == (True, True), found.message
+
+
 @pytest.mark.parametrize("action", ["promote", "rollback"])
 def test_a_name_that_is_not_here_is_refused_with_those_that_are(node, action):
     answer = node.ask(action, name="weather")
@@ -306,6 +432,71 @@ def test_a_name_that_is_not_here_is_refused_with_those_that_are(node, action):
 
 def test_there_must_be_a_shadow_to_promote(node):
     assert "no model runs in shadow" in node.ask("promote", name="tiny").message
+
+
+# --- what fails on the way --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", ["1.1", "2.0"])
+def test_a_shadow_that_was_spoiled_is_an_alarm_and_can_be_rolled_back(node, number):
+    node.install(bundle(version("1.1")))
+    shadow = node.folder / "models" / "tiny" / "shadow.model"
+    spoiled = {"1.1": shadow.read_bytes()[:-20], "2.0": text(bundle(wrong_answers("2.0")))}[number]
+    shadow.write_bytes(spoiled)
+    assert (node.started().in_use, node.in_shadow) == ("1.0", None)
+    assert node.alarms["model-tiny"].startswith("shadow: ")
+    (found,) = node.models.conditions()
+    assert found.message == "The model tiny is refused; it is the new one; 1.0 stays in use"
+    assert node.models.versions() == [("tiny", "1.0", None)]
+    assert node.ask("promote", name="tiny").code is ResultCode.INVALID
+    assert node.ask("rollback", name="tiny").code is ResultCode.DONE
+    assert (node.in_use, node.alarms, shadow.exists()) == ("1.0", {}, False)
+
+
+def test_a_shadow_that_a_newer_programme_overtook_is_none(node):
+    node.install(bundle(version("1.1")))
+    ship(node.shipped, version("1.2"))
+    assert (node.started().in_use, node.in_shadow, node.alarms) == ("1.2", None, {})
+    assert "no model runs in shadow" in node.ask("promote", name="tiny").message
+    assert node.ask("rollback", name="tiny").detail["dropped"] == "1.1"
+
+
+def test_what_was_learnt_against_one_model_says_nothing_of_another(node):
+    node.install(bundle(version("1.5")))
+    watched(node, 0.9, 1.0, 4)
+    ship(node.shipped, version("1.2"))
+    shadow, _ = node.started().models.compared("tiny")
+    assert (shadow.against, shadow.days) == ("1.2", ())
+
+
+def test_a_step_back_to_a_spoiled_file_goes_to_the_one_that_came_with_the_programme(node):
+    for number in ("1.1", "1.2"):
+        node.install(bundle(version(number)))
+        node.ask("promote", name="tiny")
+    (node.folder / "models" / "tiny" / "previous.model").write_bytes(b"{}")
+    assert node.ask("rollback", name="tiny").detail["version"] == "1.0"
+    assert (node.started().in_use, node.alarms) == ("1.0", {})
+
+
+def test_a_change_whose_notes_find_no_room_is_made_and_says_so(node):
+    (node.folder / "models" / "tiny" / "notes.json.unfinished").mkdir(parents=True)  # nothing can be written there
+    for ask, version_of in (
+        (lambda: node.install(bundle(version("1.1"))), lambda: node.in_shadow),
+        (lambda: node.ask("promote", name="tiny"), lambda: node.in_use),
+    ):
+        answer = ask()
+        assert (answer.code, "its notes cannot be kept" in answer.message) == (ResultCode.DONE, True), answer
+        assert version_of() == "1.1"
+
+
+def test_notes_that_may_not_be_read_cost_the_comparison_alone(node):
+    node.install(bundle(version("1.1")))
+    notes = node.folder / "models" / "tiny" / "notes.json"
+    notes.unlink()
+    notes.mkdir()
+    assert node.started().models.compared("tiny")[0].days == ()
+    assert node.models.record("tiny", day(0), [(1.0, 1.0)], NOW).verdict is Verdict.WATCH
+    assert (node.in_use, node.in_shadow) == ("1.0", "1.1")
 
 
 # --- the comparison ---------------------------------------------------------------------------------------------------
@@ -372,9 +563,21 @@ def test_what_is_no_loss_is_refused(node):
         node.models.record("tiny", day(0), [(float("nan"), 1.0)], NOW)
 
 
-def test_notes_that_cannot_be_read_are_begun_anew(node, caplog):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b'{"highest": ',
+        b'{"highest": 3}',
+        b'{"highest": "abc"}',
+        b'{"highest": "1.1", "dropped": 5}',
+        b'{"highest": "1.1", "dropped": [5]}',
+        b"[]",
+        b"[" * 100_000,
+    ],
+)
+def test_notes_that_cannot_be_read_are_begun_anew(node, caplog, damage):
     node.install(bundle(version("1.1")))
-    (node.folder / "models" / "tiny" / "notes.json").write_bytes(b'{"highest": ')
+    (node.folder / "models" / "tiny" / "notes.json").write_bytes(damage)
     assert node.started().models.compared("tiny")[0].days == ()
     assert "must be later than 1.1" not in node.install(bundle(version("1.2"))).message
     assert "notes.json" in caplog.text
