@@ -42,7 +42,9 @@ def measure(args: argparse.Namespace, folder: Path, say: Say, names: Sequence[st
     if model is None:
         say(f"demand: no model: {why}")
     figures = [Figure("the model takes part", "no" if model is None else "yes", "", "yes")]
-    figures += [] if model is None else _recorded(model)
+    if model is not None:
+        quantised = list(_recorded(model))
+        figures += [Figure("sets of which the card tells what int8 costs", len(quantised), "sets", ">= 1"), *quantised]
     if not found:
         say("demand: SKIPPED: no demand/*/long.parquet (EDGE_AGENT_DATA names the folder of the data)")
         figures.append(skipped("the sets", "none is here"))

@@ -45,7 +45,7 @@ def measure(args: argparse.Namespace, folder: Path, say: Callable[[str], None], 
 def _compared(file: Path, args: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> list[Figure]:
     name = file.parent.name
     say(f"demand-agreement: {name}")
-    theirs = _theirs(file, args, folder / f"{name}.csv")
+    theirs = yardstick(file, [other for other, _ in METHODS.values()], args, folder / f"{name}.csv")
     panel = read_long_table(file).panel
     ours = backtest(panel, origins_of(panel.days, ORIGINS, STEP_D, HORIZON_D), HORIZON_D, None, hist=HIST_D).scores
     figures = []
@@ -60,15 +60,15 @@ def _pair(ours: Score, theirs: Mapping[str, str], short: str) -> str:
     return f"{getattr(ours, short):.4f} | {float(theirs[FIGURES[short]]):.4f}"
 
 
-def _theirs(file: Path, args: argparse.Namespace, out: Path) -> dict[str, dict[str, str]]:
-    methods = ",".join(other for other, _ in METHODS.values())
-    words = ["--origins", str(ORIGINS), "--step", str(STEP_D), "--hist", str(HIST_D), "--methods", methods]
+def yardstick(file: Path, methods: Sequence[str], args: argparse.Namespace, out: Path) -> dict[str, dict[str, str]]:
+    """What it says of each method, by its name there."""
+    words = ["--origins", str(ORIGINS), "--step", str(STEP_D), "--hist", str(HIST_D), "--methods", ",".join(methods)]
     command = [args.yardstick_python, str(args.yardstick), str(file), *words, "--out", str(out)]
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except OSError as error:
-        raise CampaignError(f"demand-agreement: {args.yardstick_python}: {error.strerror}") from error
+        raise CampaignError(f"the yardstick: {args.yardstick_python}: {error.strerror}") from error
     if done.returncode:
-        raise CampaignError(f"demand-agreement: {' '.join(command)}: {done.stderr[-1000:]}")
+        raise CampaignError(f"the yardstick: {' '.join(command)}: {done.stderr[-1000:]}")
     with out.open(newline="") as lines:
         return {row["method"]: row for row in csv.DictReader(lines)}

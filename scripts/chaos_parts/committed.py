@@ -8,19 +8,34 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
 from chaos_parts.judge import Identity, Told, told
 from chaos_parts.rig import NODE, SITE
+from edge_agent.domain.shop import Source
 from edge_agent.mqtt import messages
-from edge_agent.storage import schema
+from edge_agent.storage import schema, shop_schema
 from edge_agent.storage.database import Database
 from edge_agent.storage.inbox import APPLICATION_ID, FILE_NAME
 from edge_agent.storage.ledger import Ledger, load
 from edge_agent.storage.migrations import AGENT
 from edge_agent.storage.schema import QUEUED, TABLES
+
+_SOLD = [shop_schema.sale.c[name] for name in ("product", "day", "source", "unit", "qty", "back")]
+_UNDATED = [shop_schema.undated_sale.c[name] for name in ("product", "unit", "qty", "back")]
+
+
+class SoldDay(NamedTuple):
+    """A row of the shop's days: ``day`` is a number, 1 is 0001-01-01; None: it waits for its day."""
+
+    product: str
+    day: int | None
+    source: str
+    unit: str
+    qty: float
+    back: float
 
 
 @dataclass(slots=True)
@@ -29,7 +44,8 @@ class Committed:
 
     rows: dict[Identity, Told] = field(default_factory=dict)
     bodies: dict[Identity, Mapping[str, Any]] = field(default_factory=dict)  # of all but telemetry
-    memory: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # as the last snapshot had it
+    memory: dict[str, bytes] = field(default_factory=dict)  # as the last snapshot had it
+    sold: list[SoldDay] = field(default_factory=list)  # the same, of the shop's days
     epoch: str = ""
     broken: int = 0  # rows that were seen committed once, and are gone or changed in the file
     _last: dict[tuple[str, str], int] = field(default_factory=dict)  # highest number seen, by epoch and stream
@@ -64,7 +80,9 @@ class Committed:
             self.epoch = ledger.state["epoch"]
             new = sum(self._take_stream(database, ledger, stream, whole) for stream in QUEUED)
             with database.reading() as tx:
-                self.memory = {row.key: json.loads(row.value) for row in tx.execute(select(schema.memory))}
+                self.memory = {row.key: row.value for row in tx.execute(select(schema.memory))}
+                self.sold = [SoldDay(*row) for row in tx.execute(select(*_SOLD))]
+                self.sold += [SoldDay(row[0], None, Source.LEDGER, *row[1:]) for row in tx.execute(select(*_UNDATED))]
         return new
 
     def _take_stream(self, database: Database, ledger: Ledger, stream: Any, whole: bool) -> int:
@@ -92,6 +110,10 @@ class Committed:
         for key, row in self.rows.items():
             if key.epoch == self.epoch and key.stream == stream:
                 self.broken += not (key in found and found[key].is_same(row))
+
+    def remembered(self, key: str) -> Mapping[str, Any] | None:
+        """A row of the memory that is JSON."""
+        return json.loads(self.memory[key]) if key in self.memory else None
 
     def of_stream(self, stream: str) -> list[Mapping[str, Any]]:
         """The bodies in the order of their numbers, epoch by epoch."""

@@ -11,21 +11,31 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 from signal import SIGTERM
 
-from chaos_parts.children import comes_true
+from chaos_parts import goods
+from chaos_parts.children import comes_true, wait_for
 from chaos_parts.committed import Committed
 from chaos_parts.figures import Figure, skipped, yes
 from chaos_parts.filesystems import Ballast, card, free_bytes, is_root, refusing_writes, tmpfs
+from chaos_parts.goods import Grocer
+from chaos_parts.goods_judge import Kept, balance_faults, command_faults, sold_faults
 from chaos_parts.judge import Identity, Verdict
+from chaos_parts.people import Staff
 from chaos_parts.rig import AIR_SENSORS, NODE, SHELVES, Rig
 from chaos_parts.scene import Act, Say, Scene, life_figures, perform, scene, verdict_figures
+from chaos_parts.shop import kept_of, taken_of
+from edge_agent.decide.memory import Memory, from_rows, to_rows
 from edge_agent.domain.instant import ClockState, Instant
+from edge_agent.domain.lot import Lot, Measure, Stay
 from edge_agent.domain.message import Message, Stream
 from edge_agent.domain.reading import Channel, Reading, Sample
+from edge_agent.domain.shop import Sold, Unit
+from edge_agent.lots.register import Register
 from edge_agent.service.keeper import REFUGE_AFTER_S
 from edge_agent.service.refuge import refuges_of
 from edge_agent.service.run import LOOK_FOR_THE_CARD_S
@@ -36,6 +46,8 @@ from edge_agent.storage.store import Store
 
 INTERVAL_S = 0.25
 TARE_G = 123.4
+WAITING_LOTS = 60
+FEWEST_GOODS = 3  # commands about goods that are done before anything happens to the disk
 INTERIOR_TABLE_PAGE = 0x05  # of SQLite's B-trees
 LONGEST_SILENCE_S = 1.5  # of a sensor, in what was told in the end: some intervals, for a busy machine
 
@@ -69,17 +81,63 @@ def campaign(args: Namespace, say: Say) -> list[Figure]:
 @contextmanager
 def _running(folder: Path, state: Path, times: Times) -> Iterator[Scene]:
     """An agent that keeps its files in ``state``, and staff who ask it for things."""
-    rig = Rig(folder, 0, interval_s=INTERVAL_S, state=state)
-    with scene(folder / "scene", rig=rig) as found:
+    folder.mkdir(parents=True, exist_ok=True)
+    grocer = Grocer(folder / "hands.json", Random(1))
+    with scene(folder / "scene", rig=_rig(folder, state)) as found:
+        found.shopkeepers = Staff(found.rig.port, found.witness, 2, grocer.wish)
         found.start_agent()
         found.staff.connect()
         found.staff.ask("zero", {"shelf": SHELVES[0]}, 30)
         found.staff.ask("tare", {"shelf": SHELVES[0], "tare_g": TARE_G}, 30)
+        found.shopkeepers.start()
         time.sleep(times.before_s)
+        wait_for(lambda: _goods_done(found) >= FEWEST_GOODS, 30, f"{FEWEST_GOODS} commands about goods done")
         yield found
 
 
+def _rig(folder: Path, state: Path) -> Rig:
+    """With a shop; no night is due, for the clock of the campaign's board is this machine's."""
+    shop = goods.tables("UTC", 2)
+    return Rig(folder, 0, interval_s=INTERVAL_S, state=state, board=goods.board(folder / "hands.json"), tables=shop)
+
+
+def _goods_done(found: Scene) -> int:
+    assert found.shopkeepers is not None
+    return sum("done" in codes for codes in found.shopkeepers.answers().values())
+
+
+def _goods_figures(name: str, found: Scene) -> list[Figure]:
+    """Of a file that stayed the same, after the last stop: each command about goods is in it once."""
+    kept = kept_of(found.committed)
+    taken, back = taken_of(found.committed)
+    faults = [
+        *command_faults(kept),
+        *balance_faults(kept, goods.SHELF),
+        *sold_faults(kept, goods.PRODUCTS[0], goods.PIECE_G, taken, back),
+    ]
+    return [
+        Figure(f"{name}: commands about goods done", _goods_done(found), "commands", f">= {FEWEST_GOODS}"),
+        Figure(f"{name}: lots in the file", len(kept.register.lots), "lots", ">= 1"),
+        Figure("; ".join([f"{name}: lots, record and sales differ", *faults[:3]]), len(faults), "faults", "0"),
+    ]
+
+
 # --- full -----------------------------------------------------------------------------------------------------------
+
+
+def _heard_lots_figures(name: str, found: Scene) -> list[Figure]:
+    """Of files in several places: who was told that a delivery was received finds its lot in the last one, once."""
+    answers = [heard.body for heard in found.witness.heard("rsp/")]
+    told = {body["detail"]["lot"] for body in answers if (body["verb"], body["code"]) == ("receive", "done")}
+    lots = from_rows(found.committed.memory).register
+    there = Counter(lot.code for lot in lots.lots.values() if lot.code)
+    unequal = balance_faults(Kept(lots, [], [], []), "")
+    return [
+        Figure(f"{name}: deliveries told as received", len(told), "lots", ">= 1"),
+        Figure(f"{name}: of these not in the file", len(told - there.keys()), "lots", "0"),
+        Figure(f"{name}: lots that are in it twice", sum(times - 1 for times in there.values()), "lots", "0"),
+        Figure("; ".join([f"{name}: balances of lots that do not add up", *unequal[:3]]), len(unequal), "lots", "0"),
+    ]
 
 
 def _full(folder: Path, times: Times, *, greedy: bool = False) -> list[Figure]:
@@ -105,7 +163,7 @@ def _full(folder: Path, times: Times, *, greedy: bool = False) -> list[Figure]:
         found.catch_up(20)
         pid_kept = found.agent is not None and found.agent.is_running
         verdict = found.finish()
-        kept = {body["source"] for body in found.committed.of_stream("event")}
+        kept = {body.get("source") for body in found.committed.of_stream("event")}
         return [
             Figure(f"{name}: bytes left", left, "bytes", "<= 65536"),
             # Less than the agent wants before it makes its reserve again: by its own rule the disk is still full.
@@ -124,6 +182,7 @@ def _full(folder: Path, times: Times, *, greedy: bool = False) -> list[Figure]:
             *_measured_on(name, found),
             *verdict_figures(name, verdict, at_least=100),
             *life_figures(name, found),
+            *_goods_figures(name, found),
         ]
 
 
@@ -178,6 +237,7 @@ def _corrupt_at_start(folder: Path, times: Times) -> list[Figure]:
             found.catch_up(20)
             scales = _scales(found)
             found.stop_agent()
+            lots = len(_lots(found.committed))
             epoch = found.committed.epoch
             waited = len(found.committed.rows.keys() - found.witness.identities())
             garble(place / "state" / FILE_NAME, number, keep=keep)
@@ -189,6 +249,7 @@ def _corrupt_at_start(folder: Path, times: Times) -> list[Figure]:
             verdict = found.finish()
             figures += [
                 Figure(f"{name}: rows that waited in it, of which no page is sound", waited, "rows"),
+                Figure(f"{name}: lots in it, which nobody knows any more", lots, "lots"),
                 Figure(f"{name}: set aside", _set_aside(place / "state"), "files", "1"),
                 Figure(f"{name}: measuring and telling", yes(told), "", "yes"),
                 Figure(f"{name}: a new epoch", yes(found.committed.epoch not in ("", epoch)), "", "yes"),
@@ -254,7 +315,7 @@ def _backlog_damaged(name: str, folder: Path, tables: Sequence[str], *, at_start
     waiting = Committed()
     waiting.look(state)
     on_pages = {table: rows_on(file, quarter_leaf(file, table)) for table in tables}
-    with scene(folder / "scene", rig=Rig(folder, 0, interval_s=INTERVAL_S, state=state)) as found:
+    with scene(folder / "scene", rig=_rig(folder, state)) as found:
         found.broker.stop(SIGTERM)
         if at_start:
             _cut_power(file)
@@ -286,7 +347,29 @@ def _backlog_damaged(name: str, folder: Path, tables: Sequence[str], *, at_start
             comes_true(lambda: _told_dropped(found), 75)
         figures += _salvage_figures(name, waiting, found, on_pages)
         verdict = _with_salvaged(found.finish(unknown=waiting.epoch), waiting, found)
+        figures += _shop_figures(name, waiting, found.committed)
         return [*figures, *verdict_figures(name, verdict, at_least=10), *life_figures(name, found)]
+
+
+def _shop_figures(name: str, before: Committed, after: Committed) -> list[Figure]:
+    """Lots and sales stand in pages of their own, which nobody garbled."""
+    lots, lots_now = (_lots(found) for found in (before, after))
+    sold, sold_now = ({row[:4]: row[4:] for row in found.sold} for found in (before, after))
+    return [
+        Figure(f"{name}: lots before", len(lots), "lots", ">= 1"),
+        Figure(
+            f"{name}: of these gone, or others now", sum(lots_now.get(key) != lots[key] for key in lots), "lots", "0"
+        ),
+        Figure(f"{name}: days of sales before", len(sold), "days", ">= 1"),
+        Figure(
+            f"{name}: of these gone, or others now", sum(sold_now.get(key) != sold[key] for key in sold), "days", "0"
+        ),
+    ]
+
+
+def _lots(found: Committed) -> dict[str, tuple[object, ...]]:
+    lots = from_rows(found.memory).register.lots.values()
+    return {lot.id: (lot.code, lot.amount, lot.left, lot.drawn, lot.wasted, lot.corrected, lot.place) for lot in lots}
 
 
 def _salvage_figures(name: str, waiting: Committed, found: Scene, on_pages: Mapping[str, Set[int]]) -> Iterator[Figure]:
@@ -355,6 +438,25 @@ def _fill_backlog(state: Path) -> None:
             at = instants[first : first + 1000]
             messages = [message for each in at[::8] for message in _messages(each)]
             store.commit(samples[first : first + 1000], messages)
+        store.commit(memory=to_rows(Memory(register=_stock(instants[0]))), sold=_sales(instants[0]))
+
+
+def _stock(at: Instant) -> Register:
+    """Deliveries that nobody has put on a shelf yet, partly thrown away."""
+    lots = [
+        Lot(
+            *(f"l{n}", goods.PRODUCTS[0], at, Measure.UNITS, 10.0 + n, 8.0 + n),
+            wasted=2.0, unit_g=goods.PIECE_G, code=f"L{n}", supplier="farm-a", stays=(Stay(goods.PLACES[n % 2], at),),
+        )
+        for n in range(WAITING_LOTS)
+    ]  # fmt: skip
+    return Register({lot.id: lot for lot in lots})
+
+
+def _sales(at: Instant) -> list[Sold]:
+    last = at.utc.date()
+    days = [last - timedelta(days=ago) for ago in range(goods.HISTORY_D)]
+    return [Sold(gtin, at, day, Unit.UNITS, qty=7.0, back=1.0) for gtin in goods.PRODUCTS for day in days]
 
 
 def _messages(at: Instant) -> list[Message]:
@@ -459,6 +561,7 @@ def _read_only(folder: Path, times: Times) -> list[Figure]:
             Figure(f"{name}: the agent went on", yes(is_running), "", "yes"),
             *verdict_figures(name, verdict, at_least=rows),
             *life_figures(name, found),
+            *_goods_figures(name, found),
         ]
 
 
@@ -523,6 +626,7 @@ def _remounted(folder: Path, times: Times) -> list[Figure]:
             Figure(f"{name}: longest silence of a sensor", round(longest_silence_s(found), 2), "s", "<= 5"),
             *verdict_figures(name, verdict, at_least=50),
             *life_figures(name, found),
+            *_goods_figures(name, found),
         ]
 
 
@@ -563,6 +667,7 @@ def _start_read_only(folder: Path, times: Times) -> list[Figure]:
                 f"{name}: keeping data on the card again after", round(back_s), "s", f"<= {LOOK_FOR_THE_CARD_S + 5}"
             ),
             Figure(f"{name}: the process went on", yes(is_running), "", "yes"),
+            *_heard_lots_figures(name, found),
             Figure(f"{name}: the tare made meanwhile is on the card", yes(tare_g == TARE_G + 1), "", "yes"),
             Figure(f"{name}: places in RAM left behind", len(refuges_of(found.rig.state_folder)), "places", "0"),
             *([Figure(f"{name}: alarm back to normal", yes(is_normal), "", "yes")] if times.normal_s else []),
@@ -591,6 +696,7 @@ def _refusing(folder: Path, times: Times) -> list[Figure]:
             *_measured_on(name, found),
             *verdict_figures(name, verdict, at_least=50),
             *life_figures(name, found),
+            *_goods_figures(name, found),
         ]
 
 

@@ -1,15 +1,21 @@
-"""The whole agent killed again and again, at any moment of its life, while a consumer stays subscribed."""
+"""The whole agent killed again and again, at any moment of its life, while a consumer stays subscribed.
+
+Scales are tared and counted, goods come and go, sales are imported, nights are learnt and models change meanwhile.
+"""
 
 import tempfile
 import time
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from chaos_parts import goods, set_clock_board
 from chaos_parts.children import Agent, CampaignError, Mosquitto, comes_true, free_port
 from chaos_parts.committed import Committed
 from chaos_parts.figures import Figure
@@ -17,17 +23,22 @@ from chaos_parts.judge import judge
 from chaos_parts.people import Staff
 from chaos_parts.rig import Rig
 from chaos_parts.scene import Say, verdict_figures
+from chaos_parts.shop import Shop
 from chaos_parts.witness import Witness
 from edge_agent.domain.stock import SAFE_CONFIDENCE
 
 DRAIN_S = 90.0
-COMMAND_S = 15.0
+COMMAND_S = 60.0  # at most: a night's work on a loaded machine among them
 ROWS_A_KILL = 10  # on average at least so many accepted rows, or the campaign tried nothing
+SCALE_VERBS = ("tare", "zero", "count")
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """How long an agent may live: ``phase`` start, run or stop; the kill comes ``delay_s`` into it."""
+    """How long an agent may live: ``phase`` start, run, night or stop; the kill comes ``delay_s`` into it.
+
+    Of a night ``delay_s`` is a share of what its work takes, as far as the nights before have shown.
+    """
 
     phase: str
     delay_s: float
@@ -35,12 +46,13 @@ class Life:
 
 
 def lives(random: Random) -> Iterator[Life]:
-    """Without end; the first three hit each phase once."""
+    """Without end; the first four hit each phase once."""
     yield _life("run", random)
     yield _life("start", random)
     yield _life("stop", random)
+    yield _life("night", random)
     while True:
-        yield _life(random.choices(("start", "run", "long", "stop"), (20, 40, 20, 20))[0], random)
+        yield _life(random.choices(("start", "run", "long", "night", "stop"), (15, 30, 15, 25, 15))[0], random)
 
 
 def _life(phase: str, random: Random) -> Life:
@@ -49,7 +61,9 @@ def _life(phase: str, random: Random) -> Life:
     if phase == "run":
         return Life(phase, random.uniform(0.0, 1.2))  # from the first commit
     if phase == "long":
-        return Life("run", random.uniform(1.2, 3.5))  # long enough for the scale with the slow set-up
+        return Life("run", random.uniform(1.2, 9.0))  # long enough for the scale with the slow set-up, and for an event
+    if phase == "night":
+        return Life(phase, random.uniform(0.2, 1.4))
     return Life(phase, random.uniform(0.0, 1.6), run_s=random.uniform(0.2, 1.0))  # a stop takes 0.3 to 1.4 s
 
 
@@ -70,51 +84,102 @@ class Toll:
         return self.kills.total()
 
 
+@dataclass(slots=True)
+class Stage:
+    """Everything that is outside the agent."""
+
+    rig: Rig
+    broker: Mosquitto
+    witness: Witness
+    staff: Staff  # of the scales
+    shop: Shop
+    committed: Committed = field(default_factory=Committed)
+    toll: Toll = field(default_factory=Toll)
+
+    def new_agent(self) -> Agent:
+        return Agent(self.rig.config_file, self.rig.folder / "agent.log")
+
+    def has_seen_all(self, log: str) -> bool:
+        """Something of everything: else a short campaign tried nothing."""
+        has_lives = bool(self.witness.heard("shelflife/"))
+        return has_lives and "done" in self.staff.codes() and self.shop.has_seen_all(log)
+
+    def look(self, agent: Agent, *, whole: bool = False) -> None:
+        """At what an agent that has ended left behind."""
+        self.toll.tracebacks += agent.tracebacks
+        self.toll.had_rows += self.committed.look(self.rig.state_folder, whole=whole) > 0
+        _check_scales(self.committed, self.toll)
+        self.shop.look(self.committed)
+
+
 def campaign(args: Namespace, say: Say) -> list[Figure]:
     """``args``: times, seed."""
-    began_s, times, seed = time.monotonic(), args.times, args.seed
-    with tempfile.TemporaryDirectory(prefix="chaos-kill-") as name:
-        folder = Path(name)
-        broker = Mosquitto(folder / "broker", free_port())
-        broker.start()
-        witness = Witness(broker.port, asks=False)
-        staff = Staff(broker.port, witness, seed)
-        try:
-            witness.start()
-            staff.start()
-            rig = Rig(folder, broker.port)
-            rig.write()
-            committed = Committed()
-            toll = _kill(rig, committed, times, seed, say)
-            exit_code = _drain(rig, committed, witness, staff, toll)
-        finally:
-            staff.stop()
-            witness.stop()
-            broker.stop()
-    asked = staff.answers()
-    verdict = judge(committed.rows, witness.arrivals(), witness.passed_on)
+    began_s, times = time.monotonic(), args.times
+    with ExitStack() as ending:
+        folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="chaos-kill-")))
+        ending.enter_context(set_clock_board.lent(folder / "path"))
+        stage = _stage(folder, args.seed, ending)
+        _open_shop(stage)
+        _kill(stage, times, args.seed, say)
+        exit_code = _drain(stage)
+    verdict = judge(stage.committed.rows, stage.witness.arrivals(), stage.witness.passed_on)
     return [
-        *_toll_figures(toll, times, exit_code),
+        *_toll_figures(stage.toll, times, exit_code),
         *verdict_figures("", verdict, at_least=ROWS_A_KILL * times),
-        Figure("accepted rows gone or changed in the file", committed.broken, "rows", "0"),
-        Figure("messages the consumer could not read", witness.unreadable, "messages", "0"),
-        *_ledger_figures(committed, witness, asked),
-        *_scale_figures(toll),
+        Figure("accepted rows gone or changed in the file", stage.committed.broken, "rows", "0"),
+        Figure("messages the consumer could not read", stage.witness.unreadable, "messages", "0"),
+        *_ledger_figures(stage),
+        *_scale_figures(stage.toll),
+        *stage.shop.figures(stage.committed, times),
         Figure("duration", round((time.monotonic() - began_s) / 60, 1), "min"),
     ]
+
+
+def _stage(folder: Path, seed: int, ending: ExitStack) -> Stage:
+    broker = Mosquitto(folder / "broker", free_port())
+    broker.start()
+    ending.callback(broker.stop)
+    hands = folder / "hands.json"
+    rig = Rig(folder, broker.port, board=goods.board(hands), board_kind=set_clock_board.KIND)
+    witness = Witness(broker.port, asks=False)
+    witness.start()
+    ending.callback(witness.stop)
+    staff = Staff(broker.port, witness, seed)
+    ending.callback(staff.stop)
+    grocer = goods.Grocer(hands, Random(seed + 1))
+    keepers = Staff(broker.port, witness, seed + 2, grocer.wish)
+    ending.callback(keepers.stop)
+    shop = Shop(rig, goods.noon_zone(datetime.now(UTC)), keepers, Random(seed + 3))
+    return Stage(rig, broker, witness, staff, shop)
+
+
+def _open_shop(stage: Stage) -> None:
+    """One life in peace, so that there is a file for the till; nothing in it is killed, nothing of it counts."""
+    stage.shop.write_rig()
+    agent = stage.new_agent()
+    try:
+        agent.wait_until_ready()
+        agent.stop()
+    finally:
+        agent.kill()
+    stage.shop.open()
+    stage.committed.look(stage.rig.state_folder)
+    stage.staff.start()
+    stage.shop.staff.start()
 
 
 # --- killing --------------------------------------------------------------------------------------------------------
 
 
-def _kill(rig: Rig, committed: Committed, times: int, seed: int, say: Say) -> Toll:
-    toll = Toll()
+def _kill(stage: Stage, times: int, seed: int, say: Say) -> None:
+    toll = stage.toll
     ahead = lives(Random(seed))
     life = next(ahead)
     while toll.total < times:
-        agent = Agent(rig.config_file, rig.folder / "agent.log")
+        stage.shop.before_life(stage.committed, is_night=life.phase == "night")
+        agent = stage.new_agent()
         try:
-            if _live(agent, life):
+            if _live(agent, life, stage.shop):
                 toll.kills[life.phase] += 1
                 life = next(ahead)
             else:
@@ -122,19 +187,19 @@ def _kill(rig: Rig, committed: Committed, times: int, seed: int, say: Say) -> To
                 life = replace(life, delay_s=life.delay_s / 2)  # the same again, until the kill comes in time
         finally:
             agent.kill()
-        toll.tracebacks += agent.tracebacks
-        toll.had_rows += committed.look(rig.state_folder) > 0
-        _check_scales(committed, toll)
+            stage.shop.after_life()
+        stage.look(agent)
         if toll.total % 10 == 0 or toll.total == times:
-            say(f"kill {toll.total} of {times}: {len(committed.rows)} rows accepted")
-    return toll
+            say(f"kill {toll.total} of {times}: {len(stage.committed.rows)} rows accepted; {stage.shop.told()}")
 
 
-def _live(agent: Agent, life: Life) -> bool:
+def _live(agent: Agent, life: Life, shop: Shop) -> bool:
     """True when the kill found a running process."""
     if life.phase != "start":
         agent.wait_until_ready()
-    time.sleep(life.run_s if life.phase == "stop" else life.delay_s)
+        shop.import_sales()
+    wait_s = life.delay_s * shop.night_s if life.phase == "night" else life.delay_s
+    time.sleep(life.run_s if life.phase == "stop" else wait_s)
     if life.phase == "stop":
         agent.ask_to_stop()
         time.sleep(life.delay_s)
@@ -143,21 +208,24 @@ def _live(agent: Agent, life: Life) -> bool:
     return agent.kill()
 
 
-def _drain(rig: Rig, committed: Committed, witness: Witness, staff: Staff, toll: Toll) -> int:
+def _drain(stage: Stage) -> int:
     """A last life in peace: all that was ever accepted must arrive, then a clean stop. Answers its exit code."""
-    agent = Agent(rig.config_file, rig.folder / "agent.log")
+    committed, witness = stage.committed, stage.witness
+    stage.shop.before_life(committed, is_night=True)
+    agent = stage.new_agent()
     try:
         agent.wait_until_ready()
         comes_true(lambda: committed.rows.keys() <= witness.identities(), DRAIN_S)
-        comes_true(lambda: "done" in staff.codes(), COMMAND_S)  # not every short campaign lives long enough for one
-        staff.rest()
+        # Not every short campaign lives long enough for these.
+        comes_true(lambda: stage.has_seen_all(agent.log()), COMMAND_S)
+        stage.staff.rest()
+        stage.shop.staff.rest()
         exit_code = agent.stop()
-        toll.last_stop_s = agent.stop_took_s
+        stage.toll.last_stop_s = agent.stop_took_s
     finally:
         agent.kill()
-    toll.tracebacks += agent.tracebacks
-    committed.look(rig.state_folder, whole=True)
-    _check_scales(committed, toll)
+        stage.shop.after_life()
+    stage.look(agent, whole=True)
     comes_true(lambda: committed.rows.keys() <= witness.identities(), 5)  # what is still between broker and consumer
     return exit_code
 
@@ -168,9 +236,8 @@ def _drain(rig: Rig, committed: Committed, witness: Witness, staff: Staff, toll:
 def _check_scales(committed: Committed, toll: Toll) -> None:
     """The memory in the file must be what the last answered command made of it."""
     for shelf, detail in _last_details(committed).items():
-        state = committed.memory.get(f"scale/{shelf}")
+        state, pieces = committed.remembered(f"scale/{shelf}"), committed.remembered(f"pieces/{shelf}")
         toll.scale_checks += 1
-        pieces = committed.memory.get(f"pieces/{shelf}")
         is_right = (
             state is not None
             and pieces is not None
@@ -187,13 +254,17 @@ def _units(pieces: Mapping[str, Any]) -> int | None:
 
 
 def _last_details(committed: Committed) -> Mapping[str, Mapping[str, Any]]:
-    done = [body for body in committed.of_stream("rsp") if body["code"] == "done"]
-    return {body["detail"]["shelf"]: body["detail"] for body in done}
+    return {body["detail"]["shelf"]: body["detail"] for body in _done(committed)}
+
+
+def _done(committed: Committed) -> list[Mapping[str, Any]]:
+    """The answers to those who asked for something of a scale, and got it."""
+    return [body for body in committed.of_stream("rsp") if body["code"] == "done" and body["verb"] in SCALE_VERBS]
 
 
 def _told_tares(committed: Committed) -> tuple[int, int]:
     """Stock messages, and those of them that told another tare than the one in force."""
-    happened = [(body["mono_ms"], 0, body["detail"]) for body in committed.of_stream("rsp") if body["code"] == "done"]
+    happened = [(body["mono_ms"], 0, body["detail"]) for body in _done(committed)]
     happened += [(body["mono_ms"], 1, body) for body in committed.of_stream("stock")]
     tares: dict[str, float] = {}
     wrong = stocks = 0
@@ -210,7 +281,9 @@ def _told_tares(committed: Committed) -> tuple[int, int]:
 
 
 def _toll_figures(toll: Toll, times: int, exit_code: int) -> list[Figure]:
-    phases = [Figure(f"kills, {phase}", toll.kills[phase], "kills", ">= 1") for phase in ("start", "run", "stop")]
+    phases = [
+        Figure(f"kills, {phase}", toll.kills[phase], "kills", ">= 1") for phase in ("start", "run", "night", "stop")
+    ]
     return [
         Figure("kills that hit a running agent", toll.total, "kills", str(times)),
         *phases,
@@ -222,9 +295,10 @@ def _toll_figures(toll: Toll, times: int, exit_code: int) -> list[Figure]:
     ]
 
 
-def _ledger_figures(committed: Committed, witness: Witness, answers: Mapping[str, Sequence[str]]) -> list[Figure]:
-    told = Counter(body["source"] for body in _bodies_told(witness, "event"))
-    kept = Counter(body["source"] for body in committed.of_stream("event"))
+def _ledger_figures(stage: Stage) -> list[Figure]:
+    committed, answers = stage.committed, stage.staff.answers()
+    told = Counter(body["source"] for body in _bodies_told(stage.witness, "event") if "source" in body)
+    kept = Counter(body["source"] for body in committed.of_stream("event") if "source" in body)
     done = {cmd_id for cmd_id, codes in answers.items() if "done" in codes}
     stored = {body["cmd_id"] for body in committed.of_stream("rsp")}
     doubles = {cmd_id for cmd_id, codes in answers.items() if "duplicate" in codes}
@@ -235,7 +309,7 @@ def _ledger_figures(committed: Committed, witness: Witness, answers: Mapping[str
         Figure("commands done", len(done), "commands", ">= 1"),
         Figure("commands sent again and told as duplicates", len(doubles), "commands", *some),
         Figure("answers heard and not kept", len(answers.keys() - stored), "answers", "0"),
-        Figure("stock events", kept.total(), "events", ">= 1"),
+        Figure("stock events that people asked for", kept.total(), "events", ">= 1"),
         Figure("stock events doubled", _doubled(kept) + _doubled(told), "events", "0"),
         Figure("commands done without their event", len(done - told.keys()), "commands", "0"),
         Figure("events never answered as done", len(_unanswered(committed)), "events", "0"),
@@ -260,8 +334,8 @@ def _doubled(sources: Counter[str]) -> int:
 
 
 def _unanswered(committed: Committed) -> set[str]:
-    done = {body["cmd_id"] for body in committed.of_stream("rsp") if body["code"] == "done"}
-    return {body["source"] for body in committed.of_stream("event")} - done
+    asked = {body["source"] for body in committed.of_stream("event") if "source" in body}
+    return asked - {body["cmd_id"] for body in _done(committed)}
 
 
 def _scale_figures(toll: Toll) -> list[Figure]:

@@ -5,8 +5,9 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -22,6 +23,8 @@ TRIES = 8
 AT_ONCE = 3
 TWICE = 0.3  # of the commands come a second time after they were answered, as a redelivery would
 
+Wish = Callable[[], tuple[str, Mapping[str, Any]] | None]
+
 
 @dataclass(slots=True)
 class Asked:
@@ -33,11 +36,15 @@ class Asked:
 
 
 class Staff:
-    """A thread that sends commands over a connection of its own; answers are heard by the witness."""
+    """A thread that sends commands over a connection of its own; answers are heard by the witness.
 
-    def __init__(self, port: int, witness: Witness, seed: int) -> None:
+    ``wish``: the next command with its arguments; None for nothing at the moment.
+    """
+
+    def __init__(self, port: int, witness: Witness, seed: int, wish: Wish | None = None) -> None:
         self.asked: dict[str, Asked] = {}
         self._port, self._witness, self._random = port, witness, Random(seed)
+        self._wish = wish or partial(scale_wish, self._random)
         self._listening = threading.Lock()
         self._listened_upto = 0
         self._answers: dict[str, list[str]] = defaultdict(list)  # cmd_id -> codes
@@ -118,12 +125,13 @@ class Staff:
             if asked.again and asked.cmd_id in answers:
                 asked.again = False
                 late.append(asked)
-        if len(open_) < AT_ONCE:
-            late.append(self._new())
+        wish = self._wish() if len(open_) < AT_ONCE else None
+        if wish is not None:
+            late.append(self._new(*wish))
         return late
 
-    def _new(self) -> Asked:
-        asked = self._command(*self._wish())
+    def _new(self, verb: str, arguments: Mapping[str, Any]) -> Asked:
+        asked = self._command(verb, arguments)
         asked.again = self._random.random() < TWICE
         self.asked[asked.cmd_id] = asked
         return asked
@@ -132,14 +140,14 @@ class Staff:
         cmd_id = uuid.UUID(int=self._random.getrandbits(128)).hex
         return Asked(cmd_id, verb, json.dumps({"cmd_id": cmd_id, **arguments}).encode())
 
-    def _wish(self) -> tuple[str, dict[str, Any]]:
-        """Each with figures of its own, so that one cannot pass for another."""
-        draw = self._random
-        shelf = draw.choice(SHELVES)
-        return draw.choice(
-            [
-                ("tare", {"shelf": shelf, "tare_g": round(draw.uniform(0, 900), 3)}),
-                ("count", {"shelf": shelf, "units": draw.randrange(1, 100_000)}),
-                ("zero", {"shelf": shelf}),
-            ]
-        )
+
+def scale_wish(draw: Random) -> tuple[str, dict[str, Any]]:
+    """Each with figures of its own, so that one cannot pass for another."""
+    shelf = draw.choice(SHELVES)
+    return draw.choice(
+        [
+            ("tare", {"shelf": shelf, "tare_g": round(draw.uniform(0, 900), 3)}),
+            ("count", {"shelf": shelf, "units": draw.randrange(1, 100_000)}),
+            ("zero", {"shelf": shelf}),
+        ]
+    )

@@ -26,6 +26,8 @@ class Rig:
     mqtt: Sequence[str] = ()  # further lines of [mqtt]
     state: Path | None = None
     board: Sequence[str] = field(default_factory=tuple)  # further lines of [board], tables included
+    board_kind: str = "simulated"
+    tables: str = ""  # further ones
 
     @property
     def state_folder(self) -> Path:
@@ -54,7 +56,7 @@ directory = "{self.state_folder}"
 batch_s = {self.batch_s}
 
 [board]
-kind = "simulated"
+kind = "{self.board_kind}"
 {_lines(self.board)}
 
 [board.shop]
@@ -83,7 +85,7 @@ keepalive_s = 5
 backlog_records = {self.backlog_records}
 {_lines(self.mqtt)}
 """
-        return head + "\n".join([*self._sensors(), *map(_shelf, (1, 2))])
+        return head + "\n".join([*self._sensors(), *map(_shelf, (1, 2)), self.tables])
 
     def _sensors(self) -> list[str]:
         air = [

@@ -26,6 +26,7 @@ class Scene:
     broker: Mosquitto
     witness: Witness
     staff: Staff
+    shopkeepers: Staff | None = None  # who ask for what has to do with goods
     committed: Committed = field(default_factory=Committed)
     agent: Agent | None = None
     tracebacks: int = 0
@@ -68,6 +69,8 @@ class Scene:
     def finish(self, unknown: str = "") -> Verdict:
         """A clean stop, and the judgement. Nobody knows what was committed last in the epoch ``unknown``."""
         self.staff.rest()
+        if self.shopkeepers is not None:
+            self.shopkeepers.rest()
         self.stop_agent()
         comes_true(self.arrived, 5)  # what is still between broker and consumer
         verdict = judge(self.committed.rows, self.witness.arrivals(), self.witness.passed_on, self.witness.asked())
@@ -96,6 +99,8 @@ class Scene:
 
     def close(self) -> None:
         self.staff.stop()
+        if self.shopkeepers is not None:
+            self.shopkeepers.stop()
         if self.agent is not None:
             self.agent.kill()
         self.witness.stop()

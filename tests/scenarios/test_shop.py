@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -16,8 +17,11 @@ from edge_agent.domain.forecast import LEVELS
 from edge_agent.domain.instant import Instant
 from edge_agent.domain.product import Product
 from edge_agent.domain.shop import PlanKind, Planned, Sale, Source, Unit
+from edge_agent.service.demand import NIGHT, STATE
 from edge_agent.storage import shop
+from edge_agent.storage.settings import StorageSettings
 from edge_agent.storage.shop import ShopFile
+from edge_agent.storage.store import Store
 from hardware_mocks.clock import SimulatedClock
 
 SCHEMAS = Path(__file__).parents[2] / "edge_agent" / "mqtt" / "schemas"
@@ -185,6 +189,25 @@ def test_a_clock_that_was_years_ahead_costs_nothing_that_was_learnt(grocery):
 
 
 def test_the_same_night_from_the_same_rows_says_the_same(grocery, tmp_path):
+    bring_in(grocery, sales_of(TODAY - timedelta(weeks=WEEKS), TODAY - timedelta(days=1)))
+    first, learnt = a_night(grocery), forget_the_night(grocery)
+    again = forecasts(grocery.run(120))
+    assert {gtin: told["days"] for gtin, told in again.items()} == {gtin: told["days"] for gtin, told in first.items()}
+    assert all(again[gtin]["seq"] > first[gtin]["seq"] for gtin in first), "made anew"
+    assert forget_the_night(grocery) == learnt
+
+
+def forget_the_night(room) -> bytes:
+    """As if it had not been; answers what it had learnt."""
+    at = Instant(0, 1000 * round(room.clock.wall_s()), "test")
+    settings = StorageSettings(directory=room.settings.storage.directory)
+    with closing(Store.open(settings, room.settings.node.name, at)) as store:
+        learnt = store.memory()[STATE]
+        store.commit(memory={NIGHT: None, STATE: None})
+    return learnt
+
+
+def test_forecasts_are_kept_as_they_were_told(grocery, tmp_path):
     bring_in(grocery, sales_of(TODAY - timedelta(weeks=WEEKS), TODAY - timedelta(days=1)))
     first = a_night(grocery)
     with ShopFile.open(tmp_path).reading() as tx:

@@ -11,7 +11,7 @@ import pytest
 
 CHAOS = Path(__file__).parents[2] / "scripts" / "chaos"
 SKIPPED = 77
-LONGEST_S = 120
+LONGEST_S = 240  # on a machine with other work; alone none takes a minute
 needs_mosquitto = pytest.mark.mosquitto
 HAS_MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
@@ -44,10 +44,13 @@ def broker():
 
 
 @needs_mosquitto
-def test_five_kills_lose_nothing(broker):
-    figures = chaos("kill", "--times", "5")
-    assert figures["kills that hit a running agent"] == 5
+def test_a_kill_in_each_part_of_a_life_loses_nothing(broker):
+    figures = chaos("kill", "--times", "4")
+    assert [figures[f"kills, {phase}"] for phase in ("start", "run", "night", "stop")] == [1, 1, 1, 1]
     assert figures["accepted rows lost"] == figures["duplicates after de-duplication"] == figures["sequence gaps"] == 0
+    assert figures["commands lost or carried out twice"] == figures["balances of lots that do not add up"] == 0
+    assert figures["sales imported twice, half or not at all"] == 0
+    assert figures["learnt neither as it was nor as the data teach"] == 0
 
 
 @needs_mosquitto
