@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+_MOST_TOLD = 50  # names in one fault
+_FEW, _LIKE = 4, 0.65
 _KEY_PART = re.compile(r"(\w+)(?:\[(\d+)\])?")
 
 Path = tuple[str | int, ...]  # a key from the top of the document: ("sensor", 1, "interval_s")
@@ -49,6 +51,9 @@ class ConfigError(Exception):
         self.faults = tuple(faults)
         super().__init__("\n".join(map(str, self.faults)))
 
+    def __reduce__(self) -> tuple[type["ConfigError"], tuple[tuple[ConfigFault, ...]]]:
+        return ConfigError, (self.faults,)  # pickled, for `apart`, as it is made
+
 
 def unknown_key(path: Path, known: Collection[str], elsewhere: str | None = None) -> Found:
     """The key's value is not shown: it may be a password that has no place in the file."""
@@ -57,8 +62,13 @@ def unknown_key(path: Path, known: Collection[str], elsewhere: str | None = None
     return Found(path, f"unknown key: {hint}Known here: {', '.join(known)}", reveals=False)
 
 
-def unknown_name(path: Path, name: str, known: Collection[str], what: str) -> Found:
+def unknown_name(path: Path, name: str, known: Collection[str], what: str, where: str = "") -> Found:
+    """``where`` the names stand, when they are too many to be told: then the nearest few are."""
     near = _nearest(name, known)
+    if where and len(known) > _MOST_TOLD:
+        few = ", ".join(f'"{each}"' for each in _nearest_few(name, known))
+        hint = f" (did you mean {few}?)" if few else ""
+        return Found(path, f"must be {what}{hint}: all {len(known)} names stand in {where}")
     hint = f' (did you mean "{near[0]}"?)' if near else ""
     listed = ", ".join(known) if known else "there is none"
     return Found(path, f"must be {what}{hint}: {listed}")
@@ -68,6 +78,23 @@ def _nearest(name: str, known: Collection[str]) -> list[str]:
     from difflib import get_close_matches  # here: a configuration without faults needs no search
 
     return get_close_matches(name, known, 1)
+
+
+def _nearest_few(name: str, known: Collection[str]) -> list[str]:
+    """The likest, as a whole or by one of their words.
+
+    >>> _nearest_few("Tomato", ("apple", "tomato_firm_ripe", "potato_late", "leek"))
+    ['tomato_firm_ripe', 'potato_late']
+    """
+    from difflib import SequenceMatcher
+
+    asked = name.lower()
+
+    def likeness(other: str) -> float:
+        return max(SequenceMatcher(None, asked, part).ratio() for part in (other.lower(), *other.lower().split("_")))
+
+    likest = sorted(((likeness(other), other) for other in known), key=lambda found: -found[0])
+    return [other for like, other in likest[:_FEW] if like >= _LIKE]
 
 
 def header(path: Path, *, many: bool = False) -> str:

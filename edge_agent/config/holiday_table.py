@@ -1,12 +1,11 @@
 """Public holidays, asked of the package `holidays` in a process of its own: here it would hold 15 MB for good."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from datetime import date
 
-PATIENCE_S = 60.0  # a Pi that does much else
+from edge_agent.config.own_process import answer
+
 _REGIONS = (
     "import json, holidays\n"
     "print(json.dumps({k: list(v) for k, v in holidays.list_supported_countries(include_aliases=False).items()}))"
@@ -31,13 +30,8 @@ def days(country: str, region: str | None, years: Iterable[int]) -> frozenset[da
     return frozenset(date.fromisoformat(day) for day in told)
 
 
-def _asked(script: str, *words: str) -> str:
+def _asked(script: str, *words: str) -> bytes:
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", script, *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise OSError(f"the package `holidays` gave no answer within {PATIENCE_S:g} s") from error
-    if done.returncode:
-        raise OSError(f"the package `holidays` failed: {done.stderr.strip().rpartition(chr(10))[2]}")
-    return done.stdout
+        return answer(script, *words)
+    except OSError as error:
+        raise OSError(f"the package `holidays` failed: {error}") from error

@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar, cast
-
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from edge_agent.config.faults import Found, Path, unknown_key
 from edge_agent.config.shape import Spot, by_field, in_words, keys_of, mend, spot
 from edge_agent.domain.settings import SettingsError
 
+if TYPE_CHECKING:
+    from pydantic import ConfigDict, TypeAdapter
+
 # A number is a number: no "5" for 5, no true for 1, no nan; a whole number serves for any number.
-_STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+_STRICT: "ConfigDict" = {"strict": True, "extra": "forbid", "allow_inf_nan": False}
 _ROUNDS = 8  # faults behind faults behind faults; more would be a loop
 
 T = TypeVar("T")
@@ -51,6 +52,8 @@ class Validator:
         return (None if found else value), list(found.values())
 
     def _attempt(self, kind: type[T], table: object) -> tuple[T | None, list[Any]]:
+        from pydantic import TypeAdapter, ValidationError  # whoever takes Settings from `apart` never loads it
+
         if kind not in self._adapters:
             # A dataclass takes no configuration of ours, but inherits that of the type around it.
             self._adapters[kind] = TypeAdapter(tuple[kind], config=_STRICT)  # type: ignore[valid-type]

@@ -15,7 +15,9 @@ from edge_agent.service.build import Connection, Parts, build, open_board
 from edge_agent.service.clockwatch import ClockWatch
 from edge_agent.service.lock import StateLock
 from edge_agent.service.precheck import unusable
-from edge_agent.service.run import OnCycle, run_live, run_stepped
+from edge_agent.service.routine import OnCycle
+from edge_agent.service.run import run_live
+from edge_agent.service.stepped import run_stepped
 
 log = logging.getLogger(__name__)
 
@@ -25,22 +27,23 @@ def serve(
     stop: threading.Event,
     directory: str | None = None,
     on_cycle: OnCycle | None = None,
+    first: Settings | None = None,
 ) -> None:
     """Run until ``stop`` is set. A reload reads the configuration again; one with faults is refused beforehand.
 
     What cannot be seen beforehand shows when the parts are built: then the last configuration that worked goes on,
-    and an alarm says so. ``directory`` takes the place of ``storage.directory``. Raises what the first configuration
-    meets: ConfigError, BoardError, StorageError.
+    and an alarm says so. ``directory`` takes the place of ``storage.directory``; ``first`` is what ``load`` gave a
+    moment ago. Raises what the first configuration meets: ConfigError, BoardError, StorageError.
     """
 
-    def read() -> Settings:
-        found = load()
+    def read(found: Settings | None = None) -> Settings:
+        found = found or load()
         return found if directory is None else replace(found, storage=replace(found.storage, directory=directory))
 
     good: Settings | None = None
     failure: str | None = None
     with closing(StateLock()) as lock:
-        settings = read()
+        settings = read(first)
         while not stop.is_set():
             try:
                 with _built(settings, faults_of(read, settings), lock, failure) as parts:

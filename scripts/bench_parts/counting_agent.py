@@ -9,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from edge_agent.config import load
+from edge_agent.config import load_apart
 from edge_agent.decide import Decision
 from edge_agent.domain.instant import Instant
 from edge_agent.service.main import serve
@@ -26,7 +26,7 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    serve(lambda: load(config), stop, on_cycle=count)
+    serve(lambda: load_apart(config), stop, on_cycle=count)
     print(f"{SAID}{sum(good.values())}", flush=True)
     return 0
 

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from edge_agent.cli.main import main
-from edge_agent.config import load
+from edge_agent.config import load_apart
 from edge_agent.service.models import models_of
 
 EVERY_S = 1.0
@@ -13,7 +13,7 @@ ROWS = 64
 
 
 def _ask(config: Path, stop: threading.Event) -> None:
-    settings = load(config)
+    settings = load_apart(config)
     models = models_of(settings.models, Path(settings.storage.directory))
     names = [known.name for known in models.known()]
     while not stop.wait(EVERY_S):
