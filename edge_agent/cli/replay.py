@@ -36,7 +36,7 @@ from edge_agent.storage.errors import StorageError
 PROGRESS_EVERY = 500  # cycles
 SHOWN_REMARKS = 20
 # What these complain of was recorded long ago: sensors that failed, a clock that stepped. It stands in the messages.
-OF_THE_RECORDING = ("edge_agent.service.polling", "edge_agent.service.run", "hardware_mocks.replay_board")
+OF_THE_RECORDING = ("edge_agent.service.polling", "edge_agent.service.routine", "hardware_mocks.replay_board")
 
 
 def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:

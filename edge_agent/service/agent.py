@@ -143,7 +143,7 @@ class Agent:
         if not (decision.stocks or decision.events or decision.records):
             return
         products = self._plan.products
-        taken = sales.sold(decision.events, decision.records, products, self._day_of)
+        taken = sales.sold(decision.events, decision.unsold, products, self._day_of)
         emptied = sales.emptied(self._out, self.memory.stocks, self._shelves_of, products, now)
         self._out |= {found.product: found.is_empty for found in emptied}
         self._keeper.add(now, sold=taken, emptied=emptied)

@@ -18,7 +18,7 @@ from edge_agent.service.build import build, open_board
 from edge_agent.service.clockwatch import ClockWatch
 from edge_agent.service.lock import StateLock
 from edge_agent.service.recorder import Recorder
-from edge_agent.service.run import run_stepped
+from edge_agent.service.stepped import run_stepped
 
 
 @dataclass(frozen=True, slots=True)

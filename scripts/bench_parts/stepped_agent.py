@@ -22,7 +22,7 @@ from edge_agent.service.build import Parts, build
 from edge_agent.service.clockwatch import ClockWatch
 from edge_agent.service.polling import Polled
 from edge_agent.service.recorder import Recorder
-from edge_agent.service.run import run_stepped
+from edge_agent.service.stepped import run_stepped
 from hardware_mocks.bench_board import BenchBoard
 from hardware_mocks.clock import SimulatedClock
 from hardware_mocks.load_cell import LoadCell

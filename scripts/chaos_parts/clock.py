@@ -22,7 +22,7 @@ from edge_agent.mqtt.messages import Identity
 from edge_agent.service.build import build
 from edge_agent.service.clockwatch import ClockWatch
 from edge_agent.service.recorder import Recorder
-from edge_agent.service.run import run_stepped
+from edge_agent.service.stepped import run_stepped
 from edge_agent.storage.archive import Archive
 from edge_agent.storage.clocks import CREEP
 from hardware_mocks.clock import SimulatedClock

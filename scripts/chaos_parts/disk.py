@@ -38,7 +38,7 @@ from edge_agent.domain.shop import Sold, Unit
 from edge_agent.lots.register import Register
 from edge_agent.service.keeper import REFUGE_AFTER_S
 from edge_agent.service.refuge import refuges_of
-from edge_agent.service.run import LOOK_FOR_THE_CARD_S
+from edge_agent.service.routine import LOOK_FOR_THE_CARD_S
 from edge_agent.storage.inbox import FILE_NAME
 from edge_agent.storage.reserve import RESERVE_BYTES
 from edge_agent.storage.settings import StorageSettings

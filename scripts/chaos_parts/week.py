@@ -20,7 +20,7 @@ from edge_agent.mqtt.messages import Identity
 from edge_agent.mqtt.wire import Incoming
 from edge_agent.service.build import Parts, build, open_board
 from edge_agent.service.clockwatch import ClockWatch
-from edge_agent.service.run import run_stepped
+from edge_agent.service.stepped import run_stepped
 from hardware_mocks.brokers import SimulatedBroker, SimulatedConnection
 
 HOUR_S = 3600.0

@@ -17,7 +17,7 @@ from edge_agent.mqtt.wire import Incoming, Outgoing
 from edge_agent.service.build import Parts, build
 from edge_agent.service.clockwatch import ClockWatch
 from edge_agent.service.recorder import Recorder
-from edge_agent.service.run import Routine
+from edge_agent.service.routine import Routine
 from hardware_mocks.bench_board import BenchBoard
 from hardware_mocks.clock import SimulatedClock
 from hardware_mocks.load_cell import LoadCell

@@ -23,7 +23,7 @@ from edge_agent.decide import Decision
 from edge_agent.domain.instant import Instant
 from edge_agent.service.build import build, open_board
 from edge_agent.service.recorder import Recorder
-from edge_agent.service.run import run_stepped
+from edge_agent.service.stepped import run_stepped
 from edge_agent.storage.archive import Archive
 
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.cli.exits import Exit
-from edge_agent.service import run
+from edge_agent.service import leaving, run
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNIT = DEPLOY / "systemd" / "edge-agent.service"
@@ -58,7 +58,7 @@ def test_the_watchdog_is_more_patient_than_what_feeds_it_and_than_a_stop_takes()
     (watchdog_s,) = map(float, _key("WatchdogSec"))
     assert watchdog_s >= 3 * run.STUCK_S
     (stop_s,) = map(float, _key("TimeoutStopSec"))
-    assert stop_s > run.STOP_WORKERS_S + run.STOP_DRAIN_S + run.STOP_CONNECTION_S
+    assert stop_s > run.STOP_WORKERS_S + run.STOP_DRAIN_S + leaving.STOP_CONNECTION_S
 
 
 def test_a_faulty_configuration_is_not_tried_for_ever() -> None:

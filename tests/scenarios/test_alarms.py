@@ -9,7 +9,7 @@ import pytest
 from edge_agent.config import Settings, check
 from edge_agent.service.build import build, open_board
 from edge_agent.service.recorder import Recorder
-from edge_agent.service.run import run_stepped
+from edge_agent.service.stepped import run_stepped
 
 HOUR_S = 3600.0
 CONFIG = """

@@ -13,7 +13,7 @@ from edge_agent.config import Settings, check
 from edge_agent.domain.message import Stream
 from edge_agent.service.build import build
 from edge_agent.service.recorder import Recorder
-from edge_agent.service.run import run_stepped
+from edge_agent.service.stepped import run_stepped
 from hardware_mocks.clock import SimulatedClock
 from hardware_mocks.fitting import CellSettings, FittedBoard
 

@@ -15,7 +15,7 @@ import pytest
 from edge_agent.config import Settings, check
 from edge_agent.service.build import build, open_board
 from edge_agent.service.recorder import Recorder
-from edge_agent.service.run import run_stepped
+from edge_agent.service.stepped import run_stepped
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config" / "simulated.toml"
@@ -58,6 +58,8 @@ class Hour:
         self.events = [m["payload"] for m in told if m["topic"].startswith(f"{BASE}event/")]
         self.stocks = {m["payload"]["shelf"]: m["payload"] for m in told if m["topic"].startswith(f"{BASE}stock/")}
         self.alarms = [m["payload"]["alarm"] for m in told if m["topic"].startswith(f"{BASE}alarm/")]
+        self.lives = {m["payload"]["lot"]: m["payload"] for m in told if m["topic"].startswith(f"{BASE}shelflife/")}
+        self.health = next(m["payload"] for m in reversed(told) if m["topic"] == f"{BASE}health")
         self.began_mono_ms = 1000 * board.began_mono_s
 
     def movements(self, shelf):
@@ -176,3 +178,11 @@ def test_a_kill_amid_ten_movements_leaves_a_ledger_that_is_what_lies_there(tmp_p
     figures = {figure["name"]: figure["value"] for figure in map(json.loads, done.stdout.splitlines())}
     assert figures["movements hit by a kill"] == 10
     assert figures["balances that are not what lies there"] == 0
+
+
+def test_what_lies_in_the_storeroom_that_everybody_sees_first_are_lots_with_lives(hour):
+    """Apples and milk, each in the air of its own room; the table knows no tins."""
+    found = {life["product"]: (life["place"], life["basis"]) for life in hour.lives.values()}
+    assert found == {"4123": ("storeroom", "physics"), "4006381333931": ("cold-room", "physics")}
+    assert {lot["place"] for lot in hour.health["next_lots"]} == {"storeroom", "cold-room"}
+    assert [shelf for shelf in SHELVES if hour.stocks[shelf].get("lots")] == ["shelf-1", "shelf-2"]

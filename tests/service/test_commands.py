@@ -17,7 +17,7 @@ from edge_agent.mqtt.wire import Incoming
 from edge_agent.service.agent import MAX_INCOMING
 from edge_agent.service.nonces import NOTED
 from edge_agent.service.refusals import MOST, PERIOD_S
-from edge_agent.service.run import MAX_READ_BYTES
+from edge_agent.service.routine import MAX_READ_BYTES
 
 BASE = "storeroom/v1/elm-street/a1/"
 GTIN = "4006381333931"

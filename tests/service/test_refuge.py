@@ -24,7 +24,7 @@ from edge_agent.service.build import build
 from edge_agent.service.health import conditions
 from edge_agent.service.recorder import Recorder
 from edge_agent.service.refuge import MARKER, Refuge, in_use, is_card_at_fault, open_files, refuges_of
-from edge_agent.service.run import run_stepped
+from edge_agent.service.stepped import run_stepped
 from edge_agent.storage.errors import (
     StorageBusy,
     StorageCorrupt,

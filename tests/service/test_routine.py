@@ -13,9 +13,11 @@ from edge_agent.domain.command import Command, CommandResult, ResultCode
 from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.domain.message import Stream
 from edge_agent.domain.reading import Channel, Reading
+from edge_agent.service.leaving import NotKept
 from edge_agent.service.leftovers import NOT_CONFIGURED, orphaned_alarms, orphaned_stock
 from edge_agent.service.polling import Polled
-from edge_agent.service.run import NotKept, run_live, run_stepped
+from edge_agent.service.run import run_live
+from edge_agent.service.stepped import run_stepped
 from edge_agent.storage.archive import Archive
 from hardware_mocks.clock import SimulatedClock
 from hardware_mocks.nau7802_chip import Nau7802Chip
