@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 sys.path.append(str(Path(__file__).parent / "inference"))  # model_files: bundles of the tiny model, for several rooms
+sys.path.append(str(Path(__file__).parents[1] / "scripts"))  # bench_parts.shadow: worlds that scripts/bench judges, too
 
 # An example's time says how busy the machine is; what is too slow is seen by scripts/bench. CI looks at the same
 # examples each time, as Hypothesis does there of itself; everyone else's machine looks for new ones.

@@ -38,13 +38,23 @@ def positive_seconds(text: str) -> float:
     >>> positive_seconds("2.5")
     2.5
     """
+    return above_0(text, LONGEST_S, "s")
+
+
+def above_0(text: str, most: float, unit: str) -> float:
+    """A number of an argument, ``most`` at most. Raises argparse.ArgumentTypeError.
+
+    >>> above_0("nan", 600.0, "s")
+    Traceback (most recent call last):
+    argparse.ArgumentTypeError: 'nan': must be above 0 and at most 600 s
+    """
     try:
-        seconds = float(text)
+        found = float(text)
     except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= LONGEST_S:  # a NaN is not
-        raise argparse.ArgumentTypeError(f"{text!r}: must be a number of seconds above 0, at most {LONGEST_S:.0f}")
-    return seconds
+        found = math.nan
+    if not 0 < found <= most:  # a NaN is not
+        raise argparse.ArgumentTypeError(f"{text[:40]!r}: must be above 0 and at most {most:.0f} {unit}")
+    return found
 
 
 def name_word(text: str) -> str:

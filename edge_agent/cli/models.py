@@ -26,6 +26,7 @@ from pathlib import Path
 
 from edge_agent.cli.command import ask, tell
 from edge_agent.cli.common import (
+    above_0,
     add_config,
     add_json,
     add_state,
@@ -52,7 +53,7 @@ from edge_agent.service.models import Found, Known, Models, models_of, opened, t
 from edge_agent.setup.running import holder
 from edge_agent.storage.errors import StorageBusy
 
-VALID_DAYS = 30.0
+VALID_DAYS, LONGEST_DAYS = 30.0, 3650.0
 _REPORT = "edge_agent.cli.models_report"
 
 
@@ -94,13 +95,7 @@ def _add_sign(parser: argparse.ArgumentParser) -> None:
 
 
 def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = 0.0
-    if not 0 < days <= 3650:
-        raise argparse.ArgumentTypeError(f"{text!r}: must be above 0 and at most 3650 days")
-    return days
+    return above_0(text, LONGEST_DAYS, "days")
 
 
 def run(args: argparse.Namespace) -> Exit:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_agent.cli.common import add_json, name_word, print_json
+from edge_agent.cli.common import above_0, add_json, name_word, print_json
 from edge_agent.cli.exits import CliError, Exit
 from edge_agent.cli.pairs import pair
 from edge_agent.domain.command import Verb
@@ -56,13 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def _valid_s(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds <= MAX_SIGNED_S:
-        raise argparse.ArgumentTypeError(f"{text!r}: must be above 0 and at most {MAX_SIGNED_S:g} s")
-    return seconds
+    return above_0(text, MAX_SIGNED_S, "s")
 
 
 def require_library() -> None:

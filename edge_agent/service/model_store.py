@@ -3,24 +3,25 @@
     active.model     in use, where it is not older than the one that came with the programme
     previous.model   in use before, for a way back
     shadow.model     new: it answers too, and is compared
-    notes.json       highest version ever taken, the comparison, the last decision
+    notes.json       highest version ever taken, the comparison, the last decision, answers to commands
 
 Each file is written beside, synced and renamed, and each change is one rename that counts: a power cut between any
-two steps leaves the old or the new model in use, never none and never half of one.
+two steps leaves the old or the new model in use, never none and never half of one. Everything else that belongs to a
+change comes before that rename, so what is there once it is made is all of it.
 """
 
 import errno
-import json
+import hashlib
 import logging
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from edge_agent.inference.card import is_name, is_version
+from edge_agent.inference.card import is_name
+from edge_agent.service.model_notes import Announced, Notes, from_bytes, to_bytes
 
 log = logging.getLogger(__name__)
 
@@ -35,15 +36,6 @@ class Slot(StrEnum):
     ACTIVE = "active"
     PREVIOUS = "previous"
     SHADOW = "shadow"
-
-
-@dataclass(frozen=True, slots=True)
-class Notes:
-    highest: str = "0"  # version that was ever taken: an older one, replayed, is refused
-    shadow: str = ""  # the comparison, as `inference.shadow` writes it
-    decision: str = ""  # the last one, in words
-    decided_at: str = ""  # RFC 3339
-    dropped: tuple[str, ...] = field(default=())  # versions that were rejected or rolled back, the last ones
 
 
 class ModelStore:
@@ -70,8 +62,8 @@ class ModelStore:
 
     def put_active(self, name: str, envelope: bytes) -> None:
         """Where nothing sound is in use: there is nothing to keep, and nothing to be compared with."""
-        _write(self._file(name, Slot.ACTIVE), envelope)
         self.drop(name, Slot.PREVIOUS)
+        _write(self._file(name, Slot.ACTIVE), envelope)
 
     def promote(self, name: str, *, keeps_active: bool) -> None:
         """The shadow becomes the active one. ``keeps_active``: else the one in use came with the programme, and the
@@ -99,17 +91,27 @@ class ModelStore:
             _sync(file.parent)
 
     def notes(self, name: str) -> Notes:
-        """Those that nobody can make sense of are new ones: what a bundle's own dates forbid stays forbidden."""
+        """Those that nobody can make sense of are new ones: what a bundle's own dates forbid stays forbidden. Of a
+        change during which the process died they are those before or after it, as its file says."""
         try:
-            return _notes(json.loads(read_at_most(self.directory / name / NOTES, MAX_NOTES_BYTES)))
+            notes, announced = from_bytes(read_at_most(self.directory / name / NOTES, MAX_NOTES_BYTES))
         except (FileNotFoundError, NotADirectoryError):
             return Notes()
         except (ValueError, RecursionError) as error:
             log.error("models: %s: %s; going on without it", self.directory / name / NOTES, error)
             return Notes()
+        if announced is None or announced.slot not in list(Slot):
+            return notes
+        is_made = _sha256(self.read(name, Slot(announced.slot))) == announced.sha256
+        return announced.notes if is_made else notes
 
     def note(self, name: str, notes: Notes) -> None:
-        _write(self.directory / name / NOTES, json.dumps(asdict(notes), indent=1).encode())
+        _write(self.directory / name / NOTES, to_bytes(notes))
+
+    def announce(self, name: str, slot: Slot, content: bytes | None, notes: Notes) -> None:
+        """Before the change that puts ``content`` into the slot, or empties it: ``notes`` hold once that is so."""
+        announced = Announced(slot.value, _sha256(content), notes)
+        _write(self.directory / name / NOTES, to_bytes(self.notes(name), announced))
 
     def stamps(self) -> Iterator[tuple[str, int, int, int]]:
         """Change when a file does."""
@@ -119,18 +121,8 @@ class ModelStore:
         return self.directory / name / f"{slot.value}.model"
 
 
-def _notes(body: object) -> Notes:
-    """Raises ValueError."""
-    if not isinstance(body, dict):
-        raise ValueError(f"{str(body)[:80]!r} are no notes")
-    texts = {key: body[key] for key in ("highest", "shadow", "decision", "decided_at") if key in body}
-    dropped = body.get("dropped", [])
-    odd = [key for key, value in texts.items() if not isinstance(value, str)]
-    if odd or not isinstance(dropped, list) or not all(isinstance(each, str) for each in dropped):
-        raise ValueError(f"{odd[0] if odd else 'dropped'} is no text")
-    if not is_version(texts.get("highest", "0")):
-        raise ValueError(f"highest = {texts['highest'][:40]!r}: must be a version")
-    return Notes(**texts, dropped=tuple(dropped))
+def _sha256(content: bytes | None) -> str:
+    return "" if content is None else hashlib.sha256(content).hexdigest()
 
 
 def stamps(directory: Path, pattern: str) -> Iterator[tuple[str, int, int, int]]:

@@ -1,7 +1,10 @@
-"""What this programme asks of which model, and what goes on without it. Imports nothing of numpy by itself."""
+"""What this programme asks of which model, and what goes on without it. The names are for every agent: the rooms of the
+models are imported with the first card."""
 
-from edge_agent.inference.card import ModelCard
-from edge_agent.inference.errors import ModelRefused
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_agent.inference.card import ModelCard
 
 DEMAND, LIVES = "demand-q11", "spoilage-q5"
 FALL_BACKS = {
@@ -10,11 +13,13 @@ FALL_BACKS = {
 }
 
 
-def check_use(card: ModelCard) -> None:
+def check_use(card: "ModelCard") -> None:
     """A sound file of another task, or with other inputs, is of no use to it. Raises ModelRefused.
 
     A model of a name that nobody asks for may be what it likes.
     """
+    from edge_agent.inference.errors import ModelRefused
+
     if card.name not in FALL_BACKS:
         return
     task, inputs, outputs = _of_demand() if card.name == DEMAND else _of_lives()

@@ -7,7 +7,8 @@ each thread has its own interpreter, and gets the new one with its next question
 import json
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
@@ -18,7 +19,7 @@ from edge_agent.alerts.condition import Condition
 from edge_agent.decide.authority import public_bytes
 from edge_agent.decide.models import Action, ChangeModel, ModelSettings
 from edge_agent.domain.alarm import Priority
-from edge_agent.domain.command import CommandResult, ResultCode
+from edge_agent.domain.command import Command, CommandResult, ResultCode
 from edge_agent.domain.instant import ClockState, Instant
 from edge_agent.inference import shadow as comparing
 from edge_agent.inference.bundle import TYPE, Bundle, unpacked
@@ -34,7 +35,8 @@ from edge_agent.inference.card import (
 from edge_agent.inference.errors import ModelRefused
 from edge_agent.inference.shadow import Judgement, Pair, Shadow, Verdict
 from edge_agent.mqtt.signed import Sealed, Verify, encoded, sealed_in, verifier_by
-from edge_agent.service.model_store import FOLDER, MAX_BUNDLE_BYTES, ModelStore, Notes, Slot, read_at_most, stamps
+from edge_agent.service.model_notes import Answer, Notes
+from edge_agent.service.model_store import FOLDER, MAX_BUNDLE_BYTES, ModelStore, Slot, read_at_most, stamps
 from edge_agent.service.model_uses import FALL_BACKS, check_use
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 60.0  # from one look at the files to the next
 KEPT_DROPPED = 10
+KEPT_ANSWERS = 50  # of commands: more than anybody sends for a model between two commits
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,27 @@ class InUse:
     model: "Model | None"
     shadow: "Model | None" = None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Of one model: the slot that counts, what lies there once it is made, and what is told of it then."""
+
+    name: str
+    slot: Slot
+    content: bytes | None
+    notes: Notes
+    words: str
+    detail: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """Who wants a change, and when; no command where the comparison does."""
+
+    now: Instant
+    why: str
+    command: Command | None = None
 
 
 class Refused(Exception):
@@ -310,7 +334,8 @@ class Models:
         """What a command asks for; the files are changed when this returns."""
         try:
             with self._lock:
-                words, detail = self._changed(asked, now)
+                earlier = self._answered(asked.command)
+                words, detail = self._changed(asked, now) if earlier is None else (earlier.words, dict(earlier.detail))
         except Refused as error:
             return CommandResult(asked.command, error.code, now, str(error))
         except ModelRefused as error:
@@ -320,43 +345,52 @@ class Models:
         log.warning("models: %s", words)
         return CommandResult(asked.command, ResultCode.DONE, now, words, detail)
 
+    def _answered(self, command: Command) -> Answer | None:
+        """The agent may have died between a change and the commit of its answer: the inbox then brings it again."""
+        for name in self._store.names():
+            with suppress(OSError):  # maybe of another model; where it is of the one that is meant, the change fails
+                for answer in self._store.notes(name).answers:
+                    if answer.is_to(command):
+                        return answer
+        return None
+
     def _changed(self, asked: ChangeModel, now: Instant) -> tuple[str, dict[str, object]]:
         if not self._settings.enabled:
             raise Refused(ResultCode.UNSUPPORTED, "models.enabled = false: no model takes part on this node")
         self._stamps = None
         self._look_again()
+        asker = _Asker(now, "by command" + (f": {asked.reason}" if asked.reason else ""), asked.command)
         match asked.action:
             case Action.INSTALL:
-                return self._install(json.dumps(asked.bundle).encode(), now)
+                return self._install(json.dumps(asked.bundle).encode(), asker)
             case Action.PROMOTE:
-                return self._promote(asked.name, "by command" + (f": {asked.reason}" if asked.reason else ""), now)
+                return self._promote(asked.name, asker)
             case Action.ROLLBACK:
-                return self._roll_back(asked.name, "by command" + (f": {asked.reason}" if asked.reason else ""), now)
+                return self._roll_back(asked.name, asker)
 
-    def _install(self, envelope: bytes, now: Instant) -> tuple[str, dict[str, object]]:
+    def _install(self, envelope: bytes, asker: _Asker) -> tuple[str, dict[str, object]]:
         bundle = self.unsealed(envelope)
         card = bundle.card
-        self._check_age(bundle, now)
+        self._check_age(bundle, asker.now)
         self._check_version(card)
         known = self._known.get(card.name, Known(card.name))
         opened(Found(card, bundle.file, "new"))  # its health: the recorded inputs, before a byte of it is kept
         in_use = next((found for found in known.usable if _opens(found)), None)
-        notes = self._store.notes(card.name)
+        notes = replace(self._store.notes(card.name), highest=card.version, shadow="")
+        slot = Slot.ACTIVE if in_use is None else Slot.SHADOW
+        detail: dict[str, object] = {"name": card.name, "version": card.version, "slot": slot.value}
         if in_use is None:
-            self._store.put_active(card.name, envelope)
             words = f"{card.name} {card.version} is in use at once: nothing was in use that it could be compared with"
-            words = self._noted(card.name, replace(notes, highest=card.version, shadow=""), words, now)
-        else:
-            if in_use.card.task != card.task:
-                raise ModelRefused(f"its task is {card.task}, that of the one in use {in_use.card.task}")
-            self._store.put_shadow(card.name, envelope)
-            against = in_use.card.version
-            days = self._settings.shadow_days
-            until = f"for {days} days at least" if days else "until somebody promotes it"
-            words = f"{card.name} {card.version} runs in shadow beside {against} {until}"
-            fresh = comparing.to_text(Shadow(card.version, against))
-            words = self._noted(card.name, replace(notes, highest=card.version, shadow=fresh), words, now)
-        return words, {"name": card.name, "version": card.version, "slot": "active" if in_use is None else "shadow"}
+            change = _Change(card.name, slot, envelope, notes, words, detail)
+            return self._carry_out(change, lambda: self._store.put_active(card.name, envelope), asker)
+        if in_use.card.task != card.task:
+            raise ModelRefused(f"its task is {card.task}, that of the one in use {in_use.card.task}")
+        against, days = in_use.card.version, self._settings.shadow_days
+        until = f"for {days} days at least" if days else "until somebody promotes it"
+        words = f"{card.name} {card.version} runs in shadow beside {against} {until}"
+        notes = replace(notes, shadow=comparing.to_text(Shadow(card.version, against)))
+        change = _Change(card.name, slot, envelope, notes, words, detail)
+        return self._carry_out(change, lambda: self._store.put_shadow(card.name, envelope), asker)
 
     def _check_age(self, bundle: Bundle, now: Instant) -> None:
         """Without a clock the version alone keeps what is old away; over the network a command needs a clock anyway."""
@@ -377,40 +411,54 @@ class Models:
         if card.version_key <= version_key(highest):
             raise ModelRefused(f"version {card.version}: must be later than {highest}, which was here already")
 
-    def _promote(self, name: str, why: str, now: Instant) -> tuple[str, dict[str, object]]:
+    def _promote(self, name: str, asker: _Asker) -> tuple[str, dict[str, object]]:
         known = self._named(name)
-        if known.shadow is None:
+        content = None if known.shadow is None else self._store.read(name, Slot.SHADOW)
+        if known.shadow is None or content is None:
             fault = f" ({known.shadow_fault})" if known.shadow_fault else ""
             raise Refused(ResultCode.INVALID, f"{name}: no model runs in shadow{fault}: install one first")
         opened(known.shadow)
         in_use = known.usable[0] if known.usable else None
-        notes = self._store.notes(name)
-        self._store.promote(name, keeps_active=in_use is not None and in_use.origin == Slot.ACTIVE)
-        version = known.shadow.card.version
-        words = self._noted(name, replace(notes, shadow=""), f"{name} {version} is in use, {why}", now)
-        return words, {"name": name, "version": version, "before": None if in_use is None else in_use.card.version}
+        notes = replace(self._store.notes(name), shadow="")
+        version, before = known.shadow.card.version, None if in_use is None else in_use.card.version
+        words = f"{name} {version} is in use, {asker.why}"
+        detail: dict[str, object] = {"name": name, "version": version, "before": before}
+        change = _Change(name, Slot.ACTIVE, content, notes, words, detail)
+        keeps_active = in_use is not None and in_use.origin == Slot.ACTIVE
+        return self._carry_out(change, lambda: self._store.promote(name, keeps_active=keeps_active), asker)
 
-    def _roll_back(self, name: str, why: str, now: Instant) -> tuple[str, dict[str, object]]:
+    def _roll_back(self, name: str, asker: _Asker) -> tuple[str, dict[str, object]]:
         self._named(name)
-        notes = self._store.notes(name)
         if self._store.read(name, Slot.SHADOW) is not None:
-            version = self._version_of(name, Slot.SHADOW)
-            self._store.drop(name, Slot.SHADOW)
-            words = f"the shadow of {name}, {version}, is dropped, {why}"
-            words = self._noted(name, _dropping(replace(notes, shadow=""), version), words, now)
-            return words, {"name": name, "dropped": version}
-        if self._store.read(name, Slot.ACTIVE) is None:
+            return self._drop_shadow(name, asker)
+        active = self._store.read(name, Slot.ACTIVE)
+        if active is None:
             raise Refused(ResultCode.INVALID, f"{name}: nothing was installed that could be rolled back")
         dropped = self._version_of(name, Slot.ACTIVE)
-        previous, _ = self._inspect(name, Slot.PREVIOUS.value)
-        if previous is None or not _opens(previous):
-            self._store.drop(name, Slot.PREVIOUS)  # a step back to what is spoiled is none
-        self._store.roll_back(name)
-        back = self._inspected(name).usable
-        instead = f"version {back[0].card.version}" if back else "nothing"
-        words = f"{name}: {instead} is in use instead of {dropped}, {why}"
-        words = self._noted(name, _dropping(notes, dropped), words, now)
-        return words, {"name": name, "version": back[0].card.version if back else None, "dropped": dropped}
+        previous, shipped = (self._inspect(name, origin)[0] for origin in (Slot.PREVIOUS.value, "shipped"))
+        content = None if previous is None or not _opens(previous) else self._store.read(name, Slot.PREVIOUS)
+        if content == active:
+            content = None  # of a promotion that died and was not made again: no step back
+        ways = [found for found in (previous if content is not None else None, shipped) if found is not None]
+        back = max(ways, key=lambda found: found.card.version_key).card.version if ways else None
+        instead = "nothing" if back is None else f"version {back}"
+        words = f"{name}: {instead} is in use instead of {dropped}, {asker.why}"
+        detail: dict[str, object] = {"name": name, "version": back, "dropped": dropped}
+        notes = _dropping(self._store.notes(name), dropped)
+
+        def files() -> None:
+            if content is None:
+                self._store.drop(name, Slot.PREVIOUS)  # a step back to what is spoiled is none
+            self._store.roll_back(name)
+
+        return self._carry_out(_Change(name, Slot.ACTIVE, content, notes, words, detail), files, asker)
+
+    def _drop_shadow(self, name: str, asker: _Asker) -> tuple[str, dict[str, object]]:
+        version = self._version_of(name, Slot.SHADOW)
+        words = f"the shadow of {name}, {version}, is dropped, {asker.why}"
+        notes = _dropping(replace(self._store.notes(name), shadow=""), version)
+        change = _Change(name, Slot.SHADOW, None, notes, words, {"name": name, "dropped": version})
+        return self._carry_out(change, lambda: self._store.drop(name, Slot.SHADOW), asker)
 
     def _version_of(self, name: str, slot: Slot) -> str:
         found, _ = self._inspect(name, slot.value)
@@ -422,16 +470,24 @@ class Models:
             raise Refused(ResultCode.INVALID, f"name = {name!r}: must be one of {names}")
         return self._known[name]
 
-    def _noted(self, name: str, notes: Notes, words: str, now: Instant) -> str:
-        """The words, and what was changed taken into use. The file in its slot is the change: it stands, also where
-        the notes of it find no room."""
+    def _carry_out(self, change: _Change, files: Callable[[], None], asker: _Asker) -> tuple[str, dict[str, object]]:
+        """Announced, made, noted, taken into use: whoever dies in between finds it made once or not at all. The file
+        in its slot is the change: it stands, also where the notes of it find no room."""
+        notes = replace(change.notes, decision=change.words, decided_at=asker.now.rfc3339())
+        if asker.command is not None and asker.command.cmd_id:
+            answer = Answer(asker.command.cmd_id, asker.command.received, change.words, change.detail)
+            notes = replace(notes, answers=(*notes.answers, answer)[-KEPT_ANSWERS:])
+        with suppress(OSError):  # it is said below
+            self._store.announce(change.name, change.slot, change.content, notes)
+        files()
+        words = change.words
         try:
-            self._store.note(name, replace(notes, decision=words, decided_at=now.rfc3339()))
+            self._store.note(change.name, notes)
         except OSError as error:
-            log.error("models: %s: the notes cannot be kept: %s", name, error)
+            log.error("models: %s: the notes cannot be kept: %s", change.name, error)
             words = f"{words}; its notes cannot be kept: {error}"
         self._look_again()
-        return words
+        return words, change.detail
 
     # --- the comparison ---
 
@@ -489,9 +545,9 @@ class Models:
 
     def _follow(self, known: Known, shadow: Shadow, judgement: Judgement, now: Instant) -> None:
         if judgement.verdict is Verdict.REJECT:
-            self._roll_back(known.name, judgement.reason, now)
+            self._roll_back(known.name, _Asker(now, judgement.reason))
         elif judgement.verdict is Verdict.PROMOTE:
-            self._promote(known.name, judgement.reason, now)
+            self._promote(known.name, _Asker(now, judgement.reason))
         else:
             notes = self._store.notes(known.name)
             self._store.note(known.name, replace(notes, shadow=comparing.to_text(shadow)))

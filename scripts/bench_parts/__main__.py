@@ -6,6 +6,8 @@
   scripts/bench lean --minutes 60    processor, memory and its growth, in the same kind of run
   scripts/bench climate              every cell of the recorded traces, checked by a reader of its own
   scripts/bench inference            what the models cost: time a row, memory, the whole agent with all of them
+  scripts/bench shadow               how often a new model is rightly promoted: worlds whose truth is known
+  scripts/bench wear-shop --minutes 20   what lots and forecasts add to wear and lean, beside an agent without them
   scripts/bench lives                200 lots reckoned anew each hour: time, rows, memory
   scripts/bench forecast             the night of 500 products: learning, forecasts, memory of the whole agent
   scripts/bench imports              a till's file beside the running agent: its longest wait, kills, memory
@@ -46,8 +48,10 @@ WEIGHING = ("weighing", "hive", "weighing-cost", "weighing-wear", "weighing-late
 ALARMS = ("alarms", "alarm-latency", "place-cost", "coldstore", "fridge-door")
 AGENT = ("storage", "wear", "lean", "ready", "drain", "replay", "latency", "climate")
 DEMAND = ("demand", "demand-agreement", "demand-lightgbm")
-PARTS = (*AGENT, *WEIGHING, *ALARMS, "record", "inference", "lives", "forecast", "imports", *DEMAND)
+SHOP = ("inference", "shadow", "lives", "forecast", "imports", "wear-shop", *DEMAND)
+PARTS = (*AGENT, *WEIGHING, *ALARMS, "record", *SHOP)
 ONE_RUN = ("wear", "lean")  # asked for together, they are measured together
+MODULES = {"wear": "live", "lean": "live", "wear-shop": "live_shop"}  # of the others each has the name of its part
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(dir=args.directory, prefix="edge-agent-bench-") as folder:
             for names in _together(args.parts or (PARTS if args.full else SHORT)):
-                name = "live" if names[0] in ONE_RUN else names[0].replace("-", "_")
+                name = MODULES.get(names[0], names[0].replace("-", "_"))
                 module = importlib.import_module(f"bench_parts.{name}")
                 found = module.measure(args, Path(folder), say, names)
                 figures += found
@@ -89,7 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--full", action="store_true", help="all of them")
-    parser.add_argument("--minutes", type=_minutes, default=10.0, metavar="M", help="wear, lean, weighing-cost (10)")
+    parser.add_argument(
+        "--minutes", type=_minutes, default=10.0, metavar="M", help="wear, lean, wear-shop, weighing-cost (10)"
+    )
     parser.add_argument("--hours", type=float, default=4.0, metavar="H", help="weighing-wear: simulated (default: 4)")
     parser.add_argument("--messages", type=int, default=100_000, metavar="N", help="drain (default: %(default)d)")
     parser.add_argument(

@@ -3,7 +3,6 @@
 Two agents run at the same time, one as `wear` has it, the other with a shop too: first its night's work, then
 deliveries, then a lot that is carried about every two minutes, which makes all lots be reckoned anew. What the second
 writes more than the first is told for each of these, and reckoned for a day of 24 hours' lives and one night.
-Until bench/__main__ names it: scripts/with-packages bench_parts.live_shop --minutes 20
 """
 
 import argparse
@@ -11,7 +10,6 @@ import json
 import random
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +21,7 @@ from pathlib import Path
 
 from chaos_parts import set_clock_board
 from chaos_parts.children import CampaignError, Mosquitto, free_port, wait_for
-from chaos_parts.figures import Figure, show
+from chaos_parts.figures import Figure
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -41,6 +39,7 @@ PACE_S = 0.05  # between two deliveries: an inbox takes so many a cycle
 SETTLE_S = 5.0
 NIGHT_S = 300.0  # at most
 AGAIN_S = 125.0  # from one reckoning to the next: they are a minute apart at least
+FEWEST_MINUTES = 8.0  # night and deliveries, and the lives reckoned again at least once
 HOURS_A_DAY = 24
 A_DAY = 86_400 * rig.CHANNELS  # readings
 EARLY, LATE = 0, 23  # of the night's work: the one makes today's due, the other yesterday's
@@ -92,6 +91,8 @@ class Run:
 
 
 def measure(args: argparse.Namespace, folder: Path, say: Callable[[str], None], names: Sequence[str]) -> list[Figure]:
+    if args.minutes < FEWEST_MINUTES:
+        raise CampaignError(f"wear-shop: --minutes {args.minutes:g}: must be at least {FEWEST_MINUTES:g}")
     disk = require_disk(folder)
     broker = Mosquitto(folder / "broker", free_port())
     broker.start()
@@ -250,18 +251,3 @@ def _rows(folder: Path) -> dict[Stream, int]:
     stats = Archive.open(folder / "state").stats()
     wanted = (Stream.TELEMETRY, Stream.SHELFLIFE, Stream.FORECAST)
     return {stream: stats.streams[stream].last_seq for stream in wanted}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="bench_parts.live_shop", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--directory", default=".")
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=args.directory, prefix="edge-agent-bench-") as folder:
-        found = measure(args, Path(folder), lambda words: print(words, file=sys.stderr, flush=True), ("wear-shop",))
-    show("bench wear-shop", found, is_json=args.json)
-
-
-if __name__ == "__main__":
-    main()

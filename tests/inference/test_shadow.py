@@ -1,10 +1,10 @@
-import random
 import re
 from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from bench_parts.shadow import of_pairs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +12,7 @@ from edge_agent.inference.shadow import (
     FEWEST_DAYS,
     FEWEST_ENDS,
     KEPT_DAYS,
+    KEPT_NAMES,
     MOST_DAYS,
     Day,
     Pair,
@@ -53,21 +54,54 @@ def test_what_days_without_scatter_say(shadow: Shadow, verdict: Verdict, says: s
     assert re.search(says, found.reason)
 
 
-def noisy(ratio: float, seed: int, days: int) -> Verdict:
-    """Two models whose losses share the day's weather, as demand's do: day by day, as a node looks at them."""
-    draw = random.Random(seed)
+@pytest.mark.parametrize(
+    ("shadow", "days", "outcomes", "verdict"),
+    [
+        (after(29, 1.5, 1.0, outcomes=1), DAYS, OUTCOMES, Verdict.WATCH),
+        (after(30, 1.5, 1.0, outcomes=1), DAYS, OUTCOMES, Verdict.REJECT),
+        (after(DAYS, 90.0, 100.0), DAYS, 20 * DAYS, Verdict.PROMOTE),
+        (after(DAYS, 90.0, 100.0), DAYS, 20 * DAYS + 1, Verdict.WATCH),
+        (after(DAYS, 90.0, 100.0), DAYS + 1, OUTCOMES, Verdict.WATCH),
+        (after(DAYS, 101.0, 100.0), DAYS + 1, OUTCOMES, Verdict.WATCH),  # 1 % and no more: by a hair
+        (after(DAYS, 101.0, 100.0), DAYS, OUTCOMES, Verdict.PROMOTE),
+        (after(DAYS, 101.01, 100.0), DAYS, OUTCOMES, Verdict.REJECT),
+        (after(DAYS, 101.01, 100.0), 0, OUTCOMES, Verdict.REJECT),
+    ],
+)
+def test_the_bounds_are_where_they_are_said_to_be(shadow: Shadow, days: int, outcomes: int, verdict: Verdict) -> None:
+    assert judged(shadow, days, outcomes).verdict is verdict
+
+
+def scattered(mean: float, swing: float, days: int = DAYS) -> Shadow:
+    """A new loss of 100 + ``mean`` beside 100, one day ``swing`` more, the next so much less: the standard error of the
+    ratio is swing / 100 / sqrt(days - 1)."""
     shadow = Shadow("1.1", "1.0")
     for number in range(days):
-        weather = draw.lognormvariate(0, 0.3)
-        pairs = []
-        for _ in range(40):
-            hard = weather * draw.expovariate(1)
-            pairs.append((hard * ratio * draw.lognormvariate(0, 0.2), hard * draw.lognormvariate(0, 0.2)))
-        shadow = with_losses(shadow, FIRST + timedelta(days=number), pairs)
-        found = judged(shadow, DAYS, OUTCOMES).verdict
-        if found is not Verdict.WATCH:
-            return found
-    return Verdict.WATCH
+        losses = [(100.0 + mean + (swing if number % 2 else -swing), 100.0)] * 20
+        shadow = with_losses(shadow, FIRST + timedelta(days=number), losses)
+    return shadow
+
+
+@pytest.mark.parametrize(
+    ("mean", "swing", "days", "verdict"),
+    [
+        (0.0, 4.0, DAYS, Verdict.PROMOTE),  # 1.771 standard errors (95 % at 13 degrees of freedom) are 1.96 %
+        (0.0, 4.2, DAYS, Verdict.WATCH),  # 2.06 %
+        (-1.0, 6.0, DAYS, Verdict.PROMOTE),  # 2.95 % - 1 %
+        (-1.0, 6.2, DAYS, Verdict.WATCH),
+        (2.0, 2.70, DAYS, Verdict.REJECT),  # 2.650 of them (99 %) are 1.98 %
+        (2.0, 2.75, DAYS, Verdict.WATCH),  # 2.02 %
+        (2.0, 1.66, 8, Verdict.REJECT),  # 3.143 at 6, which stands for 7: 1.97 %
+        (2.0, 1.70, 8, Verdict.WATCH),  # 2.02 %
+    ],
+)
+def test_what_is_sure_rests_on_the_scatter_of_the_days(mean: float, swing: float, days: int, verdict: Verdict) -> None:
+    assert judged(scattered(mean, swing, days), DAYS, OUTCOMES).verdict is verdict
+
+
+def test_what_is_as_good_to_the_last_bit_takes_over_once_the_sign_decides() -> None:
+    last = judged(scattered(0.0, 90.0, MOST_DAYS * DAYS), DAYS, OUTCOMES)
+    assert (last.verdict, last.reason[:9]) == (Verdict.PROMOTE, "not worse")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +110,7 @@ def noisy(ratio: float, seed: int, days: int) -> Verdict:
 )
 def test_how_often_it_is_right(ratio: float, expected: Verdict, at_least: int) -> None:
     """Of 100 pairs of models; the rest may be undecided or wrong."""
-    found = Counter(noisy(ratio, seed, MOST_DAYS * DAYS) for seed in range(100))
+    found = Counter(of_pairs(ratio, seed) for seed in range(100))
     assert found[expected] >= at_least, found
 
 
@@ -125,7 +159,19 @@ def test_what_has_a_name_is_counted_once() -> None:
     assert with_losses(again, later, [Pair(5.0, 5.0, "a"), Pair(5.0, 5.0, "b")]).outcomes == 3
 
 
-@pytest.mark.parametrize("pair", [(float("nan"), 1.0), (1.0, float("inf")), (-0.1, 1.0)])
+def test_of_the_names_that_were_counted_the_last_ones_are_known() -> None:
+    many = [Pair(1.0, 1.0, f"lot-{number}") for number in range(KEPT_NAMES + 1)]
+    shadow = with_losses(Shadow("1.1", "1.0"), FIRST, many)
+    assert with_losses(shadow, FIRST, many[1:]).outcomes == KEPT_NAMES + 1
+    assert with_losses(shadow, FIRST, many[:1]).outcomes == KEPT_NAMES + 2
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (float("nan"), 1.0), (1.0, float("nan")), (float("inf"), 1.0), (1.0, float("inf")), (-0.1, 1.0), (1.0, -0.1),
+    ],
+)  # fmt: skip
 def test_what_is_no_loss_is_refused(pair: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="must be finite numbers of 0 or more"):
         with_losses(Shadow("1.1", "1.0"), FIRST, [(1.0, 1.0), pair])

@@ -43,7 +43,8 @@ class Node:
         self.models = Models(settings, self.store, ship(folder / "shipped", CARD, FILE))
 
     def install(self, card, file) -> None:
-        asked = ChangeModel(Command("c", "model", {}, "cli", NOW), Action.INSTALL, bundle=bundle(card, file))
+        command = Command(f"in-{card.version}", "model", {}, "cli", NOW)
+        asked = ChangeModel(command, Action.INSTALL, bundle=bundle(card, file))
         result = self.models.change(asked, NOW)
         assert result.code is ResultCode.DONE, result.message
 

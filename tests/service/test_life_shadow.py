@@ -25,8 +25,9 @@ from edge_agent.lots.keeping import Keeping, Rival, Told
 from edge_agent.lots.register import Register
 from edge_agent.mqtt.signed import encoded, envelope
 from edge_agent.service.life_shadow import MOST_KEPT, pair_of
-from edge_agent.service.lives import MODEL, LivesJob
+from edge_agent.service.lives import LivesJob
 from edge_agent.service.model_store import ModelStore
+from edge_agent.service.model_uses import LIVES
 from edge_agent.service.models import Models
 from edge_agent.service.thinker import Thinker
 from tests.service.conftest import CONFIG
@@ -35,7 +36,7 @@ from tests.service.worse_models import moved, shipped
 GTIN = "4006381333931"
 BERRIES = Product(GTIN, "Strawberries", keeps_like="strawberry")
 D = 86_400.0
-CARD, FILE = shipped(MODEL)
+CARD, FILE = shipped(LIVES)
 DECIDING = replace(CARD, version="1.0", metrics={**CARD.metrics, "decides": 1.0})
 SAME = (0, 0, 0, 0, 0)
 TOO_SHORT, TOO_LONG = (-1.5, 0, 0, 0, 0), (1.0, 0, 0, 0, 0)  # on the net's outputs: a median 0.7 and 1.3 times as long
@@ -52,7 +53,7 @@ class Shop:
         self.store = ModelStore(folder / "models")
         self.models = Models(settings, self.store, ship(folder / "shipped", DECIDING, FILE))
         self.thinker = Thinker()
-        use, record = (partial(found, MODEL) for found in (self.models.use, self.models.record))
+        use, record = (partial(found, LIVES) for found in (self.models.use, self.models.record))
         self.job = LivesJob((BERRIES,), ShopSettings(time_zone="UTC"), use, self.thinker, record)
         self.memory = Memory()
         self.chance = random.Random(4)
@@ -60,7 +61,9 @@ class Shop:
 
     def install(self, more: Sequence[float], version: str = "1.1") -> None:
         card, file = moved(DECIDING, FILE, version, more)
-        asked = ChangeModel(Command("c", "model", {}, "cli", NOW), Action.INSTALL, bundle=bundle(card, file))
+        asked = ChangeModel(
+            Command(f"in-{card.version}", "model", {}, "cli", NOW), Action.INSTALL, bundle=bundle(card, file)
+        )
         assert self.models.change(asked, NOW).code is ResultCode.DONE
 
     @property
@@ -70,7 +73,7 @@ class Shop:
 
     @property
     def decision(self) -> str:
-        return self.store.notes(MODEL).decision
+        return self.store.notes(LIVES).decision
 
     def day(self, number: int, arrivals: int = 4, destined: dict[str, tuple[float, str, str]] | None = None) -> None:
         """Lots come, all are reckoned, and what became of those whose time is over is told in the evening."""
@@ -152,7 +155,7 @@ def test_with_shadow_days_0_somebody_decides_and_sees_how_it_stands(tmp_path):
     shop.install(SAME)
     for number in range(30):
         shop.day(number)
-    shadow, judgement = shop.models.compared(MODEL)
+    shadow, judgement = shop.models.compared(LIVES)
     assert (shop.versions, judgement.verdict) == (("1.0", "1.1"), Verdict.WATCH)
     assert shadow.outcomes > FEWEST_OUTCOMES
     assert FEWEST_ENDS < shadow.ends < shadow.outcomes
@@ -164,7 +167,7 @@ def test_where_all_is_sold_nothing_is_said_however_long_a_life_it_promises(store
     for number in range(20):
         came = {f"l{number}-{each}": (number + 4.5, "sold", "") for each in range(4)}
         store_room.day(number, destined=came)
-    shadow, judgement = store_room.models.compared(MODEL)
+    shadow, judgement = store_room.models.compared(LIVES)
     assert shadow.outcomes > FEWEST_OUTCOMES
     assert shadow.ends == 0
     assert shadow.days[-1].new < shadow.days[-1].old, "by its losses it would win"
@@ -199,7 +202,12 @@ def test_a_date_on_the_goods_cuts_nothing_of_what_is_compared(store_room):
 
 def test_without_a_shadow_nothing_is_kept(store_room):
     store_room.day(0)
-    assert all(keeping.rivals == () for keeping in store_room.memory.keepings.values())
+    keepings = store_room.memory.keepings
+    assert set(keepings) == {f"l0-{each}" for each in range(4)}
+    assert all(keeping.life is not None and keeping.rivals == () for keeping in keepings.values())
+    store_room.install(SAME)
+    store_room.think(0.5)
+    assert all(store_room.memory.keepings[name].rivals for name in keepings), "with one there is something to keep"
 
 
 # --- one lot ----------------------------------------------------------------------------------------------------------
@@ -300,7 +308,7 @@ def install(room, version: str, more: Sequence[float]) -> None:
     found = signed(room, *moved(DECIDING, FILE, version, more))
     now = room.parts.watch.now()
     answer = room.parts.models.change(
-        ChangeModel(Command("c", "model", {}, "cli", now), Action.INSTALL, bundle=found), now
+        ChangeModel(Command(f"in-{version}", "model", {}, "cli", now), Action.INSTALL, bundle=found), now
     )
     assert answer.code is ResultCode.DONE, answer
 
@@ -316,7 +324,7 @@ def test_the_agent_keeps_what_both_say_and_tells_how_the_comparison_stands(room)
     with room.running():
         install(room, "1.1", SAME)
         assert room.parts.models.change(
-            ChangeModel(Command("c", "model", {}, "cli", at(0)), Action.PROMOTE, name=MODEL), room.parts.watch.now()
+            ChangeModel(Command("up", "model", {}, "cli", at(0)), Action.PROMOTE, name=LIVES), room.parts.watch.now()
         ).code is ResultCode.DONE  # fmt: skip
         install(room, "1.2", TOO_SHORT)
         for lot in ("L1", "L2"):
@@ -332,8 +340,8 @@ def test_the_agent_keeps_what_both_say_and_tells_how_the_comparison_stands(room)
         assert room.parts.agent.memory.keepings["l1"].rivals[0] == kept
         room.ask("outcome", lot="l1", outcome="wasted", reason="spoiled")
         hours(room, 2)
-        shadow, _ = room.parts.models.opened().compared(MODEL)
+        shadow, _ = room.parts.models.opened().compared(LIVES)
         assert (shadow.outcomes, shadow.ends, shadow.days[0].new < shadow.days[0].old) == (1, 1, True)
         *_, meta = room.of(room.send(), "meta")
-        (told,) = (found for found in meta["models"] if found["model"] == MODEL)
+        (told,) = (found for found in meta["models"] if found["model"] == LIVES)
         assert told["comparison"] == "1 days with 1 outcomes: too few to say anything"

@@ -12,12 +12,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from model_files import FILE, KEY, PUBLIC, bundle, version
 
 from edge_agent.decide.authority import CommandSettings, KeySettings
-from edge_agent.decide.models import ModelKeySettings, ModelSettings
+from edge_agent.decide.models import ModelKeySettings, ModelSettings, read
+from edge_agent.domain.command import Command
 from edge_agent.inference.bundle import TYPE, packed
 from edge_agent.inference.card import written
 from edge_agent.mqtt.commands import MAX_MODEL_BYTES
 from edge_agent.mqtt.signed import encoded, envelope
 from edge_agent.mqtt.wire import Incoming
+from edge_agent.service.models import models_of as models_of_state
+from edge_agent.storage.inbox import Inbox
 
 BASE = "storeroom/v1/elm-street/a1/"
 OFFICE = Ed25519PrivateKey.from_private_bytes(bytes([7] * 32))
@@ -87,6 +90,23 @@ def test_a_model_comes_over_mqtt_is_compared_promoted_and_rolled_back(node):
         assert node.parts.models.use("tiny").model.version == "1.1"
         found, told = ask(node, "m-4", action="rollback", name="tiny")
         assert (found["code"], found["detail"]["version"]) == ("done", "1.0")
+
+
+def test_a_change_whose_answer_was_lost_with_the_power_is_answered_after_it_and_made_once(node):
+    with node.running():
+        for number in ("1.0", "1.1"):
+            ask(node, f"i-{number}", action="install", bundle=fresh(node, number))
+        ask(node, "m-2", action="promote", name="tiny")
+        ask(node, "m-3", action="install", bundle=fresh(node, "1.2"))
+        now = node.parts.watch.now()
+    command = Command("m-4", "model", {"action": "rollback", "name": "tiny"}, "cli", now)
+    Inbox.open(node.directory).receive(command)
+    models_of_the_files = models_of_state(node.settings.models, node.directory)
+    assert models_of_the_files.change(read(command), now).detail == {"name": "tiny", "dropped": "1.2"}
+    with node.running():
+        found, told = answer(node)
+        assert (found["code"], found["message"]) == ("done", "the shadow of tiny, 1.2, is dropped, by command")
+        assert {"model": "tiny", "version": "1.1", "shadow": None} in models_of(told, node)
 
 
 def test_how_the_comparison_stands_and_what_was_decided_is_told(node):

@@ -7,6 +7,7 @@ import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 
 import pytest
 from model_files import (
@@ -43,7 +44,7 @@ class Node:
     """Models of one state directory; ``started`` makes them anew, as a restart does."""
 
     def __init__(self, folder, settings=SETTINGS):
-        self.folder, self.settings = folder, settings
+        self.folder, self.settings, self.numbers = folder, settings, count()
         self.shipped = folder / "shipped"
         self.started()
 
@@ -52,7 +53,8 @@ class Node:
         return self
 
     def ask(self, action, now=NOW, **words):
-        return self.models.change(ChangeModel(Command("c", "model", {}, "cli", now), Action(action), **words), now)
+        command = Command(f"c-{next(self.numbers)}", "model", {}, "cli", now)
+        return self.models.change(ChangeModel(command, Action(action), **words), now)
 
     def install(self, found, now=NOW):
         return self.ask("install", now, bundle=found)
@@ -535,6 +537,16 @@ def test_a_worse_model_is_dropped_by_itself_and_tells_why(node):
     assert ("worse: its loss is +20.0%" in notes["decision"], notes["dropped"]) == (True, ["1.1"])
 
 
+def test_a_shadow_that_vanished_before_its_promotion_is_not_said_to_be_in_use(node, caplog):
+    node.install(bundle(version("1.1")))
+    watched(node, 0.8, 1.0, 13)
+    assert node.in_shadow == "1.1"
+    (node.folder / "models" / "tiny" / "shadow.model").unlink()
+    node.models.record("tiny", day(13), [(0.8, 1.0)] * 20, at(13))
+    assert "tiny: no model runs in shadow" in caplog.text
+    assert (node.started().in_use, "in use" in node.models.decided("tiny")[0]) == ("1.0", False)
+
+
 def test_with_shadow_days_0_somebody_must_say_so(node):
     node.settings = replace(SETTINGS, shadow_days=0)
     node.started().install(bundle(version("1.1")))
@@ -571,6 +583,15 @@ def test_what_is_no_loss_is_refused(node):
         b'{"highest": "abc"}',
         b'{"highest": "1.1", "dropped": 5}',
         b'{"highest": "1.1", "dropped": [5]}',
+        b'{"highest": "1.1", "answers": {}}',
+        b'{"highest": "1.1", "answers": [3]}',
+        b'{"highest": "1.1", "answers": [{"cmd_id": 3}]}',
+        b'{"highest": "1.1", "answers": [{"cmd_id": "c", "words": "w", "detail": {}}]}',
+        b'{"highest": "1.1", "answers": [{"cmd_id": "c", "words": "w", "detail": {}, "received": {"mono_ms": 1, '
+        b'"wall_ms": 1, "boot": "b", "clock": "wound up"}}]}',
+        b'{"highest": "1.1", "announced": 3}',
+        b'{"highest": "1.1", "announced": {"slot": "shadow", "sha256": "", "notes": []}}',
+        b'{"highest": "1.1", "announced": {"slot": "shadow", "sha256": 0, "notes": {}}}',
         b"[]",
         b"[" * 100_000,
     ],
@@ -581,6 +602,17 @@ def test_notes_that_cannot_be_read_are_begun_anew(node, caplog, damage):
     assert node.started().models.compared("tiny")[0].days == ()
     assert "must be later than 1.1" not in node.install(bundle(version("1.2"))).message
     assert "notes.json" in caplog.text
+
+
+def test_of_a_change_that_only_a_later_programme_knows_the_notes_before_it_hold(node, caplog):
+    node.install(bundle(version("1.1")))
+    notes = node.folder / "models" / "tiny" / "notes.json"
+    told = json.loads(notes.read_bytes())
+    after = {"slot": "attic", "sha256": "", "notes": {"highest": "7.0"}}
+    notes.write_text(json.dumps(told | {"announced": after, "weather": "fine"}))
+    assert node.started().ask("rollback", name="tiny").code is ResultCode.DONE
+    assert "must be later than 1.1" in node.install(bundle(version("1.1"))).message
+    assert "notes.json" not in caplog.text
 
 
 def test_a_thread_at_work_keeps_its_model_until_it_asks_again(node):

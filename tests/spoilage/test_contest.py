@@ -2,35 +2,15 @@
 
 import math
 import random
-from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from bench_parts.shadow import SD, of_shop, outcome, told
 
-from edge_agent.domain.shelf_life import LEVELS
-from edge_agent.inference.shadow import Pair, Shadow, Verdict, judged, with_losses
+from edge_agent.inference.shadow import Verdict
 from edge_agent.spoilage.contest import SLIP, Span, loss, span
-from edge_agent.spoilage.features import OFFSET_D
-from edge_agent.spoilage.growth import normal_quantile
 
-SD = 0.3
 MOST = -math.log(SLIP)
-
-
-def told(median_d: float, sd: float = SD) -> tuple[float, ...]:
-    return tuple(math.exp(math.log(median_d + OFFSET_D) + normal_quantile(level) * sd) - OFFSET_D for level in LEVELS)
-
-
-def outcome(chance: random.Random, sold: float) -> tuple[float, Span]:
-    """Median of a life, and what is known of it: lives scatter by SD; some goods are bought meanwhile, the others are
-    found at the next look of the day."""
-    median_d = chance.uniform(2.0, 12.0)
-    life_d = math.exp(math.log(median_d + OFFSET_D) + SD * chance.gauss(0.0, 1.0)) - OFFSET_D
-    bought_d = chance.uniform(0.0, 2 * median_d) if chance.random() < sold else math.inf
-    if bought_d < life_d:
-        return median_d, span("sold", "", bought_d, 9.0)
-    first_look_d = chance.uniform(0.0, 1.0)
-    return median_d, span("wasted", "spoiled", first_look_d + math.ceil(max(0.0, life_d - first_look_d)), 9.0)
 
 
 @pytest.mark.parametrize(("factor", "sd"), [(0.7, SD), (0.85, SD), (1.2, SD), (1.5, SD), (1.0, 0.1), (1.0, 0.9)])
@@ -42,23 +22,6 @@ def test_who_tells_the_truth_wins_however_many_are_sold_before_their_end(factor,
         right.append(loss(told(median_d), known))
         wrong.append(loss(told(factor * median_d, sd), known))
     assert np.mean(right) < np.mean(wrong)
-
-
-def verdict(old: float, new: float, seed: int) -> Verdict:
-    """Of a shop with four outcomes a day, most of them sold in time, in 56 days; ``old`` and ``new``: what the models
-    make of the true median."""
-    chance, shadow = random.Random(seed), Shadow("1.1", "1.0")
-    for number in range(56):
-        pairs = []
-        for _ in range(4):
-            median_d, known = outcome(chance, 0.7)
-            losses = (loss(told(each * median_d), known) for each in (new, old))
-            pairs.append(Pair(*losses, is_end=known.is_end))
-        shadow = with_losses(shadow, date(2026, 3, 1) + timedelta(days=number), pairs)
-        found = judged(shadow, 14, 60).verdict
-        if found is not Verdict.WATCH:
-            return found
-    return Verdict.WATCH
 
 
 @pytest.mark.parametrize(
@@ -73,7 +36,7 @@ def verdict(old: float, new: float, seed: int) -> Verdict:
 )
 def test_how_often_a_shop_is_right(old, new, wanted, at_least):
     """Of 20."""
-    assert sum(verdict(old, new, seed) is wanted for seed in range(20)) >= at_least
+    assert sum(of_shop(old, new, seed) is wanted for seed in range(20)) >= at_least
 
 
 @pytest.mark.parametrize("reason", ["damaged", "date", "expired", "recalled", "temperature", "power-cut", "other", ""])
