@@ -14,6 +14,7 @@ from edge_agent.decide.nouns import Identify, Plan, Reload, Request, Resend
 from edge_agent.domain.alarm import AlarmTransition
 from edge_agent.domain.command import Command, CommandResult, ResultCode, Verb
 from edge_agent.domain.instant import Instant
+from edge_agent.domain.lot import Unsold
 from edge_agent.domain.message import VOLATILE, Stream
 from edge_agent.domain.product import Product
 from edge_agent.domain.record import RecordLine
@@ -45,6 +46,7 @@ class Obeyed:
     request: Request | None = None
     transitions: Sequence[AlarmTransition] = ()
     records: Sequence[RecordLine] = ()
+    unsold: Sequence[Unsold] = ()
 
 
 def obey(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
@@ -178,10 +180,15 @@ def _receive(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeye
 def _waste(memory: Memory, plan: Plan, command: Command, at: Instant) -> Obeyed:
     told = _goods(memory, plan, command, at)
     try:
-        memory, touched = lots.wasted(memory, plan, told.records[0].body, at)
+        done = lots.wasted(memory, plan, told.records[0].body, at)
     except NotPossible as error:
         raise Refused(ResultCode.INVALID, str(error)) from error
-    return _with_lots(told, memory, {"lot_ids": [lot.id for lot in touched]} if touched else {})
+    if done.product is not None:
+        line = goods.of_product(told.records[0], done.product)
+        found = CommandResult(command, ResultCode.DONE, at, goods.words(plan, line), goods.detail(line))
+        told = replace(told, records=(line,), result=found)
+    told = replace(told, unsold=done.unsold)
+    return _with_lots(told, done.memory, {"lot_ids": [lot.id for lot in done.lots]} if done.lots else {})
 
 
 def _with_lots(told: Obeyed, memory: Memory, more: Mapping[str, object]) -> Obeyed:

@@ -36,10 +36,10 @@ def decide(memory: Memory, plan: Plan, gathered: Gathered) -> Decision:
         _report(draft, plan.sensors[sensor_of[sample.point]], sample)
 
     memory = replace(weighed.memory, reported=draft.reported, places=watched.places, learnt=watched.learnt)
-    memory, weighed_events = lots.of_events(memory, plan, weighed.events, gathered.at)
+    memory, weighed_events, unsold = lots.of_events(memory, plan, weighed.events, gathered.at)
     memory, answers = _obey_all(memory, plan, gathered)
     told = [answer.event for answer in answers if answer.event is not None]
-    memory, asked = lots.of_events(memory, plan, told, gathered.at)
+    memory, asked, more = lots.of_events(memory, plan, told, gathered.at)
     memory = shelves.anew(memory, plan, {event.shelf for event in asked}, gathered.at)
     memory, pressed = presses.obey(memory, plan.alarms, gathered.presses)
     acts = [*(transition for answer in answers for transition in answer.transitions), *pressed]
@@ -64,6 +64,7 @@ def decide(memory: Memory, plan: Plan, gathered: Gathered) -> Decision:
         records=[*watched.records, *_told_by_people(answers), *alarms.record_lines(transitions)],
         lives=lived,
         closed=lives.closed_now(began, memory),
+        unsold=[*unsold, *(each for answer in answers for each in answer.unsold), *more],
     )
 
 

@@ -6,7 +6,7 @@ be traced by: Regulation (EC) 178/2002, art. 18; 21 CFR 1.1345(a).
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from edge_agent.alerts.life import NotPossible
@@ -73,8 +73,18 @@ def carry_out(plan: Plan, command: Command, at: Instant) -> Told:
     place = place_of(plan, body)
     body = {**body, "who": by, "source": command.cmd_id}
     kind = RecordKind.DELIVERY if is_delivery else RecordKind.WASTE
-    detail = {key: value for key, value in body.items() if key != "source"}
-    return Told(RecordLine(kind, at, place, body), _words(plan, kind, body), detail)
+    line = RecordLine(kind, at, place, body)
+    return Told(line, words(plan, line), detail(line))
+
+
+def detail(line: RecordLine) -> dict[str, object]:
+    """What the answer says of it."""
+    return {key: value for key, value in line.body.items() if key != "source"}
+
+
+def of_product(line: RecordLine, product: str) -> RecordLine:
+    """With whose it was, where only the lot or the shelf was told."""
+    return replace(line, body={"product": product, **line.body})
 
 
 def _body(plan: Plan, command: Command, keys: tuple[str, ...]) -> dict[str, object]:
@@ -187,21 +197,29 @@ def _require(body: Mapping[str, object], keys: tuple[str, ...], verb: str) -> No
 
 
 def place_of(plan: Plan, body: Mapping[str, object]) -> str:
-    """As told, or that of the shelf's load cells; "" when nobody knows."""
+    """As told, or that of the shelf's load cells, or of the thermometer beside them; "" when nobody knows."""
     if "place" in body:
         return str(body["place"])
-    known = {place.name for place in plan.places}
     for shelf in plan.shelves:
         if shelf.name == body.get("shelf"):
-            there = (plan.sensors[cell.sensor].place for cell in shelf.cells if cell.sensor in plan.sensors)
-            return next((place for place in there if place in known), "")
+            beside = (*(cell.sensor for cell in shelf.cells), shelf.temperature)
+            return next((place for sensor in beside if (place := _place_with(plan, sensor))), "")
     return ""
 
 
-def _words(plan: Plan, kind: RecordKind, body: Mapping[str, object]) -> str:
+def _place_with(plan: Plan, sensor: str | None) -> str:
+    """The `[[place]]` that names a sensor, else that of which its `place` is the name."""
+    if sensor is None or sensor not in plan.sensors:
+        return ""
+    naming = (place.name for place in plan.places if sensor in (*place.sensors, *place.core))
+    return next(naming, next((place.name for place in plan.places if place.name == plan.sensors[sensor].place), ""))
+
+
+def words(plan: Plan, line: RecordLine) -> str:
+    body = line.body
     product = plan.products.get(str(body.get("product")))
     what = product.name if product is not None else str(body.get("lot") or body.get("shelf"))
     units = body.get("units")
     much = f"{units} x " if units is not None else f"{body['grams']:g} g "
-    done = "received" if kind is RecordKind.DELIVERY else f"thrown away ({body['reason']})"
+    done = "received" if line.kind is RecordKind.DELIVERY else f"thrown away ({body['reason']})"
     return f"{much}{what} {done}"

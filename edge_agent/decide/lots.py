@@ -10,10 +10,10 @@ from edge_agent.decide.memory import Memory
 from edge_agent.decide.nouns import Plan
 from edge_agent.decide.wording import short, who
 from edge_agent.domain.command import Command, Verb
-from edge_agent.domain.instant import Instant
-from edge_agent.domain.lot import Ending, Lot, Measure, Stay
+from edge_agent.domain.instant import ClockState, Instant
+from edge_agent.domain.lot import Ending, Lot, Measure, Stay, Unsold
 from edge_agent.domain.product import Product
-from edge_agent.domain.stock import StockEvent
+from edge_agent.domain.stock import EventKind, StockEvent
 from edge_agent.lots import register as lots
 from edge_agent.lots.dating import dated
 from edge_agent.lots.keeping import Keeping, Told
@@ -37,9 +37,9 @@ class Done:
 
 def of_events(
     memory: Memory, plan: Plan, events: Sequence[StockEvent], now: Instant
-) -> tuple[Memory, list[StockEvent]]:
-    """The events, each with what it did to which lot."""
-    register, told = memory.register, []
+) -> tuple[Memory, list[StockEvent], list[Unsold]]:
+    """The events, each with what it did to which lot; and what of them, or of those before, was no sale."""
+    register, told, unsold = memory.register, [], []
     for event in events:
         product = plan.products.get(event.product or "")
         if product is None or not _is_followed(register, product):
@@ -51,9 +51,17 @@ def of_events(
         done = booked(register, dated(event, now), product, place_of(plan, event.shelf))
         register = done.register
         told.append(replace(event, lots=done.parts) if done.parts else event)
+        unsold += [_share_of(event, product, taken, share) for taken, share in done.unsold if share > lots.LEAST]
     if register is memory.register:
-        return memory, told
-    return _with_sold_out(replace(memory, register=register), memory.register), told
+        return memory, told, unsold
+    return _with_sold_out(replace(memory, register=register), memory.register), told, unsold
+
+
+def _share_of(event: StockEvent, product: Product, taken: Instant, share: float) -> Unsold:
+    """In the measure in which the event itself counts, and on the day on which that was taken."""
+    units = None if event.delta_units is None or event.is_ambiguous else share * abs(event.delta_units)
+    g = None if event.delta_g is None else share * abs(event.delta_g)
+    return Unsold(product.gtin, event.at if event.kind is EventKind.PICK else taken, units, g)
 
 
 def settled(memory: Memory, plan: Plan) -> Memory:
@@ -137,15 +145,27 @@ def _amount(body: Mapping[str, object], product: Product) -> tuple[float, Measur
     raise NotPossible(f"grams is missing: {product.name} is sold by weight")
 
 
-def wasted(memory: Memory, plan: Plan, body: Mapping[str, object], at: Instant) -> tuple[Memory, list[Lot]]:
+@dataclass(frozen=True, slots=True)
+class Wasted:
+    memory: Memory
+    lots: Sequence[Lot]  # that it was taken from
+    product: str | None  # whose it was; None where neither a person nor a lot says so
+    unsold: Sequence[Unsold]  # of it scales saw go before
+
+
+def wasted(memory: Memory, plan: Plan, body: Mapping[str, object], at: Instant) -> Wasted:
     """Thrown away: of the lot that is named, else of those there, first expired first.
 
-    Raises NotPossible for a lot that nobody knows, where lots are kept, and for more of it than there ever was.
+    What a scale saw go, and what no lot explains, was no sale; what was in the back never was one, and what lies on a
+    shelf is none when its scale sees it go.
+    Raises NotPossible for a lot that nobody knows, where lots are kept, for one that may be of several products, and
+    for more of it than there ever was.
     """
+    began = memory.register
     found = _meant(memory.register, body)
     if "lot" in body and memory.register.lots:
         _check_named(memory.register, found, body)
-    rest = 1.0
+    rest, lost = 1.0, 0.0  # shares of what was told: of no lot yet; of a lot, and nobody knows where it lay
     touched = []
     for lot in found:
         want = _of_measure(lot, body)
@@ -156,10 +176,33 @@ def wasted(memory: Memory, plan: Plan, body: Mapping[str, object], at: Instant) 
         rest -= amount / want
         cause = str(body["reason"])
         register = lots.wasted(memory.register, lot, amount, at, cause, is_of_shelf="shelf" in body)
+        lost += (amount - register.lots[lot.id].wasted + lot.wasted) / want
         memory = replace(memory, register=register)
         memory = _learnt_later(memory, register.lots[lot.id], "wasted", str(body["reason"]), at=at)
         touched.append(register.lots[lot.id])
-    return memory, touched
+    product = _product_of(body, touched or found)
+    unsold = [_unsold(began, draw, at) for draw in lots.unsold(began, memory.register)]
+    if product is not None and rest + lost > lots.LEAST:
+        unsold.append(Unsold(product, at, *(_part(body.get(key), rest + lost) for key in ("units", "grams"))))
+    return Wasted(memory, touched, product, unsold)
+
+
+def _product_of(body: Mapping[str, object], found: Sequence[Lot]) -> str | None:
+    if "product" in body:
+        return str(body["product"])
+    products = {lot.product for lot in found}
+    return products.pop() if len(products) == 1 else None
+
+
+def _part(value: object, share: float) -> float | None:
+    return value * share if isinstance(value, int | float) else None
+
+
+def _unsold(register: Register, draw: lots.Draw, now: Instant) -> Unsold:
+    """On the day on which it was taken; where that boot never knew its day, on this one."""
+    lot = register.lots[draw.lot]
+    is_dated = draw.at.clock is not ClockState.UNSYNCED or draw.at.boot == now.boot
+    return Unsold(lot.product, draw.at if is_dated else now, lot.units(draw.amount), lot.grams(draw.amount))
 
 
 def _meant(register: Register, body: Mapping[str, object]) -> list[Lot]:
@@ -180,6 +223,9 @@ def _check_named(register: Register, found: Sequence[Lot], body: Mapping[str, ob
         of = f" of product {body['product']}" if "product" in body else ""
         hint = "or leave it out and give product"
         raise NotPossible(f"lot = {short(body['lot'])}: must be a lot{of} that is known: {_known(register)}; {hint}")
+    products = sorted({lot.product for lot in found})
+    if len(products) > 1:
+        raise NotPossible(f"lot = {short(body['lot'])}: is of several products, give product: {', '.join(products)}")
     most, want = sum(lot.left + lot.drawn for lot in found), _of_measure(found[0], body)
     if want is not None and want > most * (1 + lots.SAME_SHARE):
         key = "units" if found[0].measure is Measure.UNITS else "grams"

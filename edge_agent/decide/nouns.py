@@ -13,7 +13,7 @@ from edge_agent.domain.alarm import AlarmTransition
 from edge_agent.domain.annunciation import Annunciation, Press
 from edge_agent.domain.command import Command, CommandResult
 from edge_agent.domain.instant import Instant
-from edge_agent.domain.lot import Lot
+from edge_agent.domain.lot import Lot, Unsold
 from edge_agent.domain.message import Stream
 from edge_agent.domain.product import Product
 from edge_agent.domain.reading import Sample
@@ -111,6 +111,7 @@ class Decision:
     annunciation: Annunciation = Annunciation()  # noqa: RUF009 (frozen)
     lives: Sequence[tuple[Lot, RemainingLife]] = ()  # to be told
     closed: Sequence[Lot] = ()  # lots that came to their end
+    unsold: Sequence[Unsold] = ()  # of what was taken from shelves, now or before
 
     @property
     def is_critical(self) -> bool:

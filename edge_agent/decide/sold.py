@@ -5,12 +5,12 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from edge_agent.domain.instant import ClockState, Instant
+from edge_agent.domain.lot import Unsold
 from edge_agent.domain.product import Product
-from edge_agent.domain.record import RecordKind, RecordLine
 from edge_agent.domain.stock import Balance, EventKind, StockEvent, StockState
 
 if TYPE_CHECKING:
-    from edge_agent.domain.shop import Empty, Sold
+    from edge_agent.domain.shop import Empty, Sold, Unit
 
 DayOf = Callable[[int], date]  # the shop's local day of a wall time in ms
 _EPOCH_DAY, _DAY_MS = date(1970, 1, 1).toordinal(), 86_400_000
@@ -21,52 +21,56 @@ def utc_day(wall_ms: int) -> date:
 
 
 def sold(
-    events: Iterable[StockEvent], records: Iterable[RecordLine], products: Mapping[str, Product], day_of: DayOf
+    events: Iterable[StockEvent], unsold: Iterable[Unsold], products: Mapping[str, Product], day_of: DayOf
 ) -> "list[Sold]":
-    """A pick counts; what was put on another shelf, or thrown away, was picked first and is taken off again.
+    """A pick counts; what was put on another shelf, put back, or thrown away, was picked first and is taken off again.
 
     The removal and return of a container move nothing: what was missing in it is a pick of its own.
     """
     found = [_of_event(event, products, day_of) for event in events]
-    found += [_of_waste(line, products, day_of) for line in records if line.kind is RecordKind.WASTE]
+    found += [_of_unsold(each, products, day_of) for each in unsold]
     return [each for each in found if each is not None]
 
 
 def _of_event(event: StockEvent, products: Mapping[str, Product], day_of: DayOf) -> "Sold | None":
-    from edge_agent.domain.shop import Sold, Unit  # here, as below: a node that sells nothing does without
+    from edge_agent.domain.shop import Sold  # here, as below: a node that sells nothing does without
 
     delta_g = event.delta_g
     if event.product is None or event.kind not in (EventKind.PICK, EventKind.MOVE) or delta_g is None:
         return None
-    unit, amount = Unit.G, abs(delta_g)
-    product = products.get(event.product)
-    is_weighed = product is not None and product.is_catch_weight
-    if event.delta_units and not event.is_ambiguous and not is_weighed:
-        unit, amount = Unit.UNITS, float(abs(event.delta_units))
-    elif product is not None and product.piece_g is not None and not is_weighed:
-        unit, amount = Unit.UNITS, abs(delta_g) / product.piece_g
+    units = None if event.is_ambiguous or not event.delta_units else float(abs(event.delta_units))
+    counted = _counted(units, abs(delta_g), products.get(event.product))
+    if counted is None:
+        return None
+    unit, amount = counted
     day = _day(event.at, day_of)
     if event.kind is EventKind.PICK:
         return Sold(event.product, event.at, day, unit, qty=amount, weight_g=abs(delta_g))
     return Sold(event.product, event.at, day, unit, back=amount)
 
 
-def _of_waste(line: RecordLine, products: Mapping[str, Product], day_of: DayOf) -> "Sold | None":
-    from edge_agent.domain.shop import Sold, Unit
+def _of_unsold(found: Unsold, products: Mapping[str, Product], day_of: DayOf) -> "Sold | None":
+    from edge_agent.domain.shop import Sold
 
-    gtin, units, grams = line.body.get("product"), line.body.get("units"), line.body.get("grams")
-    if not isinstance(gtin, str):
+    counted = _counted(found.units, found.g, products.get(found.product))
+    if counted is None:
         return None
-    product = products.get(gtin)
+    unit, amount = counted
+    return Sold(found.product, found.at, _day(found.at, day_of), unit, back=amount)
+
+
+def _counted(units: float | None, g: float | None, product: Product | None) -> "tuple[Unit, float] | None":
+    """Pieces where they are known, or their weight is; else grams. What is sold by weight is grams."""
+    from edge_agent.domain.shop import Unit
+
     is_weighed = product is not None and product.is_catch_weight
-    day = _day(line.at, day_of)
-    if isinstance(units, int) and not is_weighed:
-        return Sold(gtin, line.at, day, Unit.UNITS, back=float(units))
-    if not isinstance(grams, int | float):
+    if units is not None and not is_weighed:
+        return Unit.UNITS, units
+    if g is None:
         return None
     if product is not None and product.piece_g is not None and not is_weighed:
-        return Sold(gtin, line.at, day, Unit.UNITS, back=grams / product.piece_g)
-    return Sold(gtin, line.at, day, Unit.G, back=float(grams))
+        return Unit.UNITS, g / product.piece_g
+    return Unit.G, g
 
 
 def _day(at: Instant, day_of: DayOf) -> date | None:

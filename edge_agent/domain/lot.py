@@ -129,6 +129,16 @@ class LotPart:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsold:
+    """Taken from a shelf, and no sale: put back, or thrown away."""
+
+    product: str  # GTIN
+    at: Instant  # when it was taken; where nobody saw it go: when that was told
+    units: float | None  # at least 0, as grams; None where it cannot be told
+    g: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class NextLot:
     """Of the open lots in a place the one that will be spoiled first, as estimated."""
 

@@ -5,7 +5,7 @@ one that comes twice changes nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import hypot
 
 from edge_agent.domain.instant import Instant
@@ -40,6 +40,7 @@ _SALES = frozenset({EventKind.PICK, EventKind.MOVE, EventKind.REMOVAL, EventKind
 class Booked:
     register: Register
     parts: tuple[LotPart, ...]  # what the event did to which lot
+    unsold: tuple[tuple[Instant, float], ...] = ()  # when it was taken, and the share of the change that was no sale
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class _Draft:
     units: float | None = None
     g: float | None = None
     rest: float = 1.0
+    unsold: list[tuple[Instant, float]] = field(default_factory=list)
 
     @property
     def shelf(self) -> str:
@@ -109,7 +111,8 @@ def booked(register: Register, event: StockEvent, product: Product | None, place
         _clear(draft)
     draft.book = replace(_rebased(draft.book, event), last=name)
     draft.book = _unattributed(draft)
-    return Booked(Register(draft.lots, draft.books), _parts(register.lots, draft.lots, event.shelf))
+    parts = _parts(register.lots, draft.lots, event.shelf)
+    return Booked(Register(draft.lots, draft.books), parts, tuple(draft.unsold))
 
 
 def _book(draft: _Draft) -> None:
@@ -195,6 +198,9 @@ def _take(draft: _Draft) -> None:
         _dry(draft)
         return
     _settle_owed(draft)
+    if kind is EventKind.PICK:
+        _settle_elsewhere(draft)
+        draft.unsold.append((draft.at, 1.0 - draft.rest))
     for lot in draft.there():
         change = draft.change_of(lot)
         if draft.rest <= LEAST or not change:
@@ -235,6 +241,23 @@ def _settle_owed(draft: _Draft) -> None:
         if debt.amount - paid > LEAST:
             owed.append(replace(debt, amount=debt.amount - paid))
     draft.book = replace(draft.book, owed=tuple(owed))
+
+
+def _settle_elsewhere(draft: _Draft) -> None:
+    """Thrown away of a lot that lies on several shelves: nobody says from which, and the scale of this one sees it."""
+    for shelf, book in list(draft.books.items()):
+        for debt in book.owed if shelf != draft.shelf else ():
+            lot = draft.lots.get(debt.lot)
+            change = None if lot is None else draft.change_of(lot)
+            if lot is None or not change or draft.rest <= LEAST:
+                continue
+            paid = min(debt.amount, lot.on(draft.shelf), change * draft.rest)
+            draft.used(change, paid)
+            draft.lots[lot.id] = replace(lot, shelved=summed((*draft.shelve(lot, -paid).shelved, Shelved(shelf, paid))))
+            owed = (
+                replace(each, amount=each.amount - paid) if each is debt else each for each in draft.books[shelf].owed
+            )
+            draft.books[shelf] = replace(draft.books[shelf], owed=tuple(each for each in owed if each.amount > LEAST))
 
 
 def _carried_away(draft: _Draft) -> None:
@@ -282,6 +305,10 @@ def _brought_back(draft: _Draft) -> None:
         amount = min(gone.amount, change * draft.rest, lot.in_back)
         draft.used(change, amount)
         draft.lots[lot.id] = draft.shelve(lot, amount)
+    for debt in draft.book.owed:  # thrown away meanwhile, or lying in it still: the scale is yet to see it go
+        change = draft.change_of(draft.lots[debt.lot]) if debt.lot in draft.lots else None
+        if change:
+            draft.used(change, min(debt.amount, change * draft.rest))
     for gone in away:
         lot = draft.lots.get(gone.lot)
         if lot is not None and lot.is_open:
@@ -307,6 +334,8 @@ def _undraw(draft: _Draft, shelf: str, within_s: float, *, is_whole: bool) -> No
             continue
         amount = min(draw.amount, lot.drawn, change * draft.rest)
         draft.used(change, amount)
+        if draft.event.kind is EventKind.RESTOCK:
+            draft.unsold.append((draw.at, amount / change))
         lot = replace(lot, left=lot.left + amount, drawn=lot.drawn - amount, closed=None, ending=None)
         draft.lots[lot.id] = draft.shelve(lot, amount)
         kept = replace(draw, amount=draw.amount - amount)

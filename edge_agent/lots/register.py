@@ -161,7 +161,7 @@ def wasted(
 
     ``is_of_shelf``: somebody said that it lay on a shelf, so the back comes last.
     """
-    back, shelf = (_from_back,), (_from_draws, _from_shelves)
+    back, shelf = (_from_back, _from_away), (_from_draws, _from_shelves)
     return _wasted(register, lot, amount, at, cause, shelf + back if is_of_shelf else back + shelf)
 
 
@@ -182,8 +182,25 @@ _Take = Callable[[Register, Lot, float, Instant], _Step]
 
 
 def _from_back(register: Register, lot: Lot, amount: float, at: Instant) -> _Step:
-    taken = min(amount, lot.in_back)
+    in_hands = sum(gone.amount for book in register.books.values() for gone in book.away if gone.lot == lot.id)
+    taken = min(amount, max(0.0, lot.in_back - in_hands))
     return register, replace(lot, left=lot.left - taken, wasted=lot.wasted + taken), amount - taken
+
+
+def _from_away(register: Register, lot: Lot, amount: float, at: Instant) -> _Step:
+    """Out of a container that somebody has in his hands: when it comes back, the scale finds it missing."""
+    books = dict(register.books)
+    for shelf, book in register.books.items():
+        away = []
+        for gone in book.away:
+            taken = min(amount, gone.amount, lot.in_back) if gone.lot == lot.id else 0.0
+            amount -= taken
+            lot = replace(lot, left=lot.left - taken, wasted=lot.wasted + taken)
+            away.append(replace(gone, amount=gone.amount - taken))
+            if taken > LEAST:
+                books[shelf] = with_debt(books[shelf], Draw(at, lot.id, taken))
+        books[shelf] = replace(books[shelf], away=tuple(gone for gone in away if gone.amount > LEAST))
+    return replace(register, books=books), lot, amount
 
 
 def _from_draws(register: Register, lot: Lot, amount: float, at: Instant) -> _Step:
@@ -210,17 +227,34 @@ def _from_shelves(register: Register, lot: Lot, amount: float, at: Instant) -> _
         amount -= taken
         left.append(replace(part, amount=part.amount - taken))
         if taken > LEAST:
-            book = books.get(part.shelf, ShelfBook())
-            books[part.shelf] = replace(book, owed=(*book.owed, Draw(at, lot.id, taken))[-MOST_OWED:])
+            books[part.shelf] = with_debt(books.get(part.shelf, ShelfBook()), Draw(at, lot.id, taken))
     gone = lot.on_shelves - sum(part.amount for part in left)
     lot = replace(lot, left=lot.left - gone, wasted=lot.wasted + gone, shelved=summed(left))
     return replace(register, books=books), lot, amount
 
 
+def with_debt(book: ShelfBook, debt: Draw) -> ShelfBook:
+    return replace(book, owed=(*book.owed, debt)[-MOST_OWED:])
+
+
+def unsold(before: Register, after: Register) -> list[Draw]:
+    """What of that which scales saw go was no sale after all, as it turned out between the two."""
+    found = []
+    for shelf, book in before.books.items():
+        kept: dict[tuple[str, Instant], float] = {}
+        for draw in after.books.get(shelf, ShelfBook()).draws:
+            kept[draw.lot, draw.at] = kept.get((draw.lot, draw.at), 0.0) + draw.amount
+        for draw in book.draws:
+            still = min(draw.amount, kept.get((draw.lot, draw.at), 0.0))
+            kept[draw.lot, draw.at] = kept.get((draw.lot, draw.at), 0.0) - still
+            found += [replace(draw, amount=draw.amount - still)] if draw.amount - still > LEAST else []
+    return found
+
+
 def ended(register: Register, lot: Lot, ending: Ending, at: Instant, cause: str = "") -> Register:
     """Somebody said what became of the rest of it. What a scale still has of one that was sold, no lot explains."""
     if ending is Ending.WASTED:  # the rest: what was sold before stays sold
-        register = _wasted(register, lot, lot.left, at, cause, (_from_back, _from_shelves))
+        register = _wasted(register, lot, lot.left, at, cause, (_from_back, _from_away, _from_shelves))
         lot = register.lots[lot.id]
     else:
         lot = replace(lot, left=0.0, drawn=lot.drawn + lot.left, shelved=())

@@ -158,7 +158,8 @@ class Grocer:
         if self.wasted.get(code, 0) + units > MOST_WASTED:
             return None
         self.wasted[code] = self.wasted.get(code, 0) + units
-        return "waste", {"product": PRODUCTS[0], "lot": code, "units": units, "reason": "damaged"}
+        of_product = {"product": PRODUCTS[0]} if self.random.random() < 0.5 else {}  # who holds the box reads its code
+        return "waste", {**of_product, "lot": code, "units": units, "reason": "damaged"}
 
     def _outcome(self) -> tuple[str, Mapping[str, Any]]:
         code = self.random.choice(self.lots)

@@ -58,6 +58,8 @@ def _recorded(kept: Kept) -> Iterator[str]:
         stands = Counter(body["source"] for body in kept.records if body["kind"] == kind)
         yield from (f"{verb} {cmd_id} is done and not in the record" for cmd_id in told - stands)
         yield from (f"{verb} {cmd_id} stands in the record {stands[cmd_id]} times" for cmd_id in stands - told)
+    nameless = [body["source"] for body in kept.records if body["kind"] == "waste" and "product" not in body]
+    yield from (f"waste {cmd_id} stands in the record without its product" for cmd_id in nameless)
 
 
 def _wasted(kept: Kept) -> Iterator[str]:
@@ -133,18 +135,24 @@ def _shelf(kept: Kept, shelf: str) -> Iterator[str]:
 
 
 def sold_faults(kept: Kept, product: str, piece_g: float, taken: float, back: float) -> list[str]:
-    """``taken`` and ``back``: pieces that the shop's days have of the product from its shelves, of all days."""
+    """``taken`` and ``back``: pieces that the shop's days have of the product from its shelves, of all days.
+
+    Thrown away straight from the back was never taken: so ``back`` is at most what was thrown away or put back.
+    """
     events = [body for body in kept.events if body.get("product") == product]
     picked = sum(_pieces(body, piece_g) for body in events if body["kind"] == "pick")
-    returned = sum(_pieces(body, piece_g) for body in events if body["kind"] == "move")
-    returned += sum(
-        body["units"] for body in kept.records if body["kind"] == "waste" and body.get("product") == product
-    )
+    moved = sum(_pieces(body, piece_g) for body in events if body["kind"] == "move")
+    most = moved + sum(_pieces(body, piece_g) for body in events if body["kind"] == "restock")
+    waste = [body for body in kept.records if body["kind"] == "waste" and body.get("product") == product]
+    most += sum(body["units"] for body in waste)
+    ended = {detail["lot"] for detail in kept.details("outcome") if detail["outcome"] == "wasted"}
+    most += sum(lot.wasted for name, lot in kept.register.lots.items() if name in ended and lot.product == product)
     faults = []
     if abs(picked - taken) > 0.01:
         faults.append(f"{picked:g} pieces were picked, the shop's days have {taken:g}")
-    if abs(returned - back) > 0.01:
-        faults.append(f"{returned:g} pieces were thrown away or moved, the shop's days have {back:g}")
+    if not moved - 0.01 <= back <= most + 0.01:
+        right = f"{moved:g} were moved, and {most:g} moved, put back or thrown away"
+        faults.append(f"{back:g} pieces were no sale by the shop's days: {right}")
     return faults
 
 

@@ -82,6 +82,10 @@ def test_an_agent_that_was_killed_before_anything_happened_has_no_fault():
         (replace(KEPT, records=RECORDS[1:]), "receive r1 is done and not in the record"),
         (replace(KEPT, records=[*RECORDS, RECORDS[0]]), "receive r1 stands in the record 2 times"),
         (replace(KEPT, records=[*RECORDS, line("waste", "w9", units=1)]), "waste w9 stands in the record 1 times"),
+        (
+            replace(KEPT, records=[*RECORDS[:3], {"kind": "waste", "source": "w1", "units": 2}]),
+            "waste w1 stands in the record without its product",
+        ),
         (with_lot(replace(LOT, wasted=4)), "l1: 2 told as thrown away, 4 booked"),
         (with_lot(replace(BACK, wasted=1)), "l2: 0 told as thrown away, 1 booked"),
         (with_lot(replace(BACK, stays=(Stay("attic", AT),))), "l2 was moved to cellar, and lies in attic"),
@@ -111,10 +115,15 @@ def test_a_balance_that_does_not_add_up_is_named(kept, words):
 
 @pytest.mark.parametrize(
     ("taken", "back", "words"),
-    [(3.98, 2.0, "2.98 pieces were picked"), (2.98, 4.0, "2 pieces were thrown away")],
+    [
+        (3.98, 2.0, "2.98 pieces were picked"),
+        (2.98, 12.0, "12 pieces were no sale by the shop's days: 1 were moved, and 11 moved"),  # 2 and a lot of 8
+        (2.98, 0.0, "0 pieces were no sale by the shop's days: 1 were moved"),
+    ],
 )
 def test_sales_that_the_ledger_does_not_have_are_named(taken, back, words):
-    (fault,) = sold_faults(KEPT, GTIN, PIECE_G, taken, back)
+    move = {**PICK, "kind": "move", "delta_units": 1, "delta_g": 500.0}
+    (fault,) = sold_faults(replace(KEPT, events=[*KEPT.events, move]), GTIN, PIECE_G, taken, back)
     assert words in fault
 
 

@@ -130,3 +130,26 @@ def test_without_a_clock_nobody_knows_what_is_over():
     unset = replace(AT, wall_ms=5000, clock=ClockState.UNSYNCED)
     given = {**DELIVERY, "use_by": "2026-12-01", "packed": "2026-11-20"}
     assert carry_out(PLAN, Command("c-1", "receive", given, "mqtt", unset), unset).line.body["use_by"] == "2026-12-01"
+
+
+@pytest.mark.parametrize(
+    ("of_cells", "of_thermometer", "places", "wanted"),
+    [
+        ("cold-room", "cellar", (PlaceSettings("cellar"), PlaceSettings("cold-room")), "cold-room"),
+        ("shelf-1", "cellar", (PlaceSettings("cellar"), PlaceSettings("cold-room")), "cellar"),
+        ("shelf-1", "rack", (PlaceSettings("cellar"), PlaceSettings("cold-room", sensors=("air",))), "cold-room"),
+        ("shelf-1", "rack", (PlaceSettings("cellar"), PlaceSettings("cold-room", core=("air",))), "cold-room"),
+        ("shelf-1", "rack", (PlaceSettings("cellar"),), ""),
+        ("shelf-1", None, (PlaceSettings("cellar"),), ""),
+    ],
+)
+def test_goods_on_a_shelf_lie_in_the_place_of_its_load_cells_else_of_the_thermometer_beside_them(
+    of_cells, of_thermometer, places, wanted
+):
+    """Two scales in one room cannot both have its name: channels are place/quantity."""
+    sensors = {"scale-1": SensorPlan(1.0, 1.0, place=of_cells)}
+    if of_thermometer is not None:
+        sensors["air"] = SensorPlan(60.0, 60.0, place=of_thermometer)
+    plan = replace(PLAN, sensors=sensors, shelves=(replace(SHELF, temperature="air"),), places=places)
+    command = Command("c-1", "waste", WASTE, "mqtt", AT)
+    assert carry_out(plan, command, AT).line.place == wanted
