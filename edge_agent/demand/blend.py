@@ -25,7 +25,6 @@ PRIOR_ROWS = 50.0
 MOST_ROWS = 2_500  # a sample of more says no more about so few weights
 TILT = 4.0  # of the log weight, for a loss lower by its whole
 MOST_DIFFERENCE = 1.0
-CHUNK = 512
 _LEVELS = np.asarray(LEVELS)
 
 
@@ -51,17 +50,14 @@ def mixed(said: Singles, weights: Floats) -> Floats:
 
     A candidate that says nothing (NaN) leaves its weight to the others; NaN where none says anything.
     """
-    candidates, rows, days, levels = said.shape
-    found = np.empty((rows, days, levels))
-    each = np.broadcast_to(weights, (rows, GROUPS, candidates))
-    for begin in range(0, rows, CHUNK):
-        some = said[:, begin : begin + CHUNK].astype(np.float64)
-        has = np.isfinite(some)
-        share = each[begin : begin + CHUNK, GROUP_OF_LEVEL].transpose(2, 0, 1)[:, :, None, :] * has
-        total = share.sum(axis=0)
-        value = (np.where(has, some, 0.0) * share).sum(axis=0)
-        found[begin : begin + CHUNK] = np.divide(value, total, out=np.full_like(value, np.nan), where=total > 0)
-    return np.sort(found, axis=2)
+    each = np.broadcast_to(weights, (said.shape[1], GROUPS, len(said)))[:, GROUP_OF_LEVEL]
+    value, total = np.zeros(said.shape[1:]), np.zeros(said.shape[1:])
+    for candidate, told in enumerate(said):  # one by one: bounds the memory
+        has = np.isfinite(told)
+        share = each[:, None, :, candidate] * has
+        value += np.where(has, told, 0.0) * share
+        total += share
+    return np.sort(np.divide(value, total, out=np.full_like(value, np.nan), where=total > 0), axis=2)
 
 
 def picked(weight: Floats, seed: int) -> tuple[Ints, Ints]:

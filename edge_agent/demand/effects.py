@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.demand.panel import Panel
+from edge_agent.demand.panel import Amounts, Panel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,7 +31,7 @@ class Effects:
     weather: Floats
 
 
-def effects(panel: Panel, imputed: Floats, series: Ints, origins: Ints, horizon: int) -> Effects:
+def effects(panel: Panel, imputed: Amounts, series: Ints, origins: Ints, horizon: int) -> Effects:
     """From at most YEAR_D days before each origin; days on which the shop was shut teach nothing."""
     told = [name for name in (*CALENDAR, *WEATHER) if name in panel.known]
     if not told:
@@ -40,7 +40,7 @@ def effects(panel: Panel, imputed: Floats, series: Ints, origins: Ints, horizon:
     columns = origins[:, None] + np.arange(1 - YEAR_D, 1)
     inside = columns >= panel.start[series][:, None]
     clipped = np.maximum(columns, 0)
-    y = np.where(inside, imputed[series[:, None], clipped], np.nan)
+    y = np.where(inside, imputed[series[:, None], clipped].astype(np.float64), np.nan)
     has_sold = inside & panel.is_open[series[:, None], clipped]
     ahead = origins[:, None] + np.arange(1 - YEAR_D, horizon + 1)
     x = np.stack([_covariate(panel, name, series, ahead) for name in told], axis=2)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.demand.panel import Amounts
 from edge_agent.demand.theta import is_told, theta
 from edge_agent.domain.forecast import LEVELS, MAX_HORIZON_D
 
@@ -49,7 +50,7 @@ class ExpertForecast:
     quantiles: Floats  # [rows, horizon, levels]
 
 
-def histories(imputed: Floats, start: Ints, series: Ints, origins: Ints, hist: int = HISTORY_D) -> Histories:
+def histories(imputed: Amounts, start: Ints, series: Ints, origins: Ints, hist: int = HISTORY_D) -> Histories:
     """The last ``hist`` days up to each origin (it included), from each series' first sale on; closed days imputed.
 
     ``series`` and ``origins`` have one entry for each row wanted: rows and columns of ``imputed``.
@@ -58,7 +59,8 @@ def histories(imputed: Floats, start: Ints, series: Ints, origins: Ints, hist: i
     length = np.maximum(origins + 1 - begin, 0)
     width = max(int(length.max(initial=0)), 1)
     columns = origins[:, None] - np.arange(width - 1, -1, -1)
-    y = np.where(columns >= begin[:, None], imputed[series[:, None], np.maximum(columns, 0)], 0.0)
+    y = np.zeros(columns.shape)
+    np.copyto(y, imputed[series[:, None], np.maximum(columns, 0)], where=columns >= begin[:, None])
     return Histories(y, length)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.demand.effects import Effects, effects
-from edge_agent.demand.experts import EXPERTS, HISTORY_D, MIN_HISTORY_D, WEEK_D, Histories, forecasts, histories
-from edge_agent.demand.panel import Panel
+from edge_agent.demand.experts import EXPERTS, HISTORY_D, MIN_HISTORY_D, WEEK_D, forecasts, histories
+from edge_agent.demand.panel import Amounts, Panel
 from edge_agent.demand.profile import profile
 from edge_agent.domain.forecast import LEVELS, MAX_HORIZON_D
 
@@ -24,7 +24,8 @@ SCALE_D = 56
 LEAST_SCALE = 0.05  # a piece in 20 days; below it a rate says nothing
 LEAST_SHARE = 0.25  # of the mean of all days: after a long gap the recent mean alone is no scale
 LIMIT = 4.0  # inputs are clipped to it: the int8 codes then reach from -LIMIT to LIMIT
-CHUNK = 512  # rows (series, origin) at once: bounds the memory
+CHUNK = 512  # rows (series, origin) at once, of the methods, which go from day to day: bounds the memory
+PART = 16  # of them at once, of all else
 YEAR_D = 364  # whole weeks
 _USUAL = float(np.log(2.0))  # log1p of one scale
 _WEEKS = 8
@@ -71,11 +72,11 @@ class _Past:
     """Right-aligned: the last of HISTORY_D columns is the origin's day."""
 
     y: Floats  # [N, HISTORY_D]; NaN before the first sale
-    of: Histories
+    length: Ints  # [N]: days since then
     scale: Floats
 
 
-def rows(panel: Panel, imputed: Floats, series: Ints, origins: Ints, horizon: int = MAX_HORIZON_D) -> Rows:
+def rows(panel: Panel, imputed: Amounts, series: Ints, origins: Ints, horizon: int = MAX_HORIZON_D) -> Rows:
     """One entry of ``series`` and ``origins`` (row and column of the panel) for each pair wanted."""
     total = len(series)
     x = np.zeros((total, horizon, len(NAMES)), np.float32)
@@ -85,39 +86,43 @@ def rows(panel: Panel, imputed: Floats, series: Ints, origins: Ints, horizon: in
     enough = np.flatnonzero(has_enough)
     for begin in range(0, len(enough), CHUNK):
         chosen = enough[begin : begin + CHUNK]
-        some, at = series[chosen], origins[chosen]
-        past = _past(panel, imputed, some, at)
-        found = effects(panel, imputed, some, at, horizon)
+        said = forecasts(histories(imputed, panel.start, series[chosen], origins[chosen], HISTORY_D), horizon)
+        for place, name in enumerate(EXPERTS):
+            methods[chosen, :, place] = said.pop(name).quantiles
+    for begin in range(0, len(enough), PART):
+        chosen = enough[begin : begin + PART]
+        past = _past(panel, imputed, series[chosen], origins[chosen])
         scale[chosen] = past.scale
-        methods[chosen] = _methods(past, horizon)
-        parts = [
-            *_history(past, horizon),
-            *_calendar(panel, some, at, horizon),
-            *_said(methods[chosen], past.scale),
-            *_last_year(past, horizon),
-            *_known(panel, some, at, horizon),
-            *_told(found),
-            *_weather(panel, some, at, horizon),
-        ]
-        full = [np.broadcast_to(part if part.ndim == 2 else part[:, None], (len(some), horizon)) for part in parts]
-        x[chosen] = np.clip(np.stack(full, axis=2), -LIMIT, LIMIT)
+        methods[chosen, :, METHODS.index("profile")] = profile(past.y, horizon)
+        x[chosen] = _inputs(panel, imputed, series[chosen], origins[chosen], past, methods[chosen])
     return Rows(x, scale, methods, has_enough)
 
 
-def _past(panel: Panel, imputed: Floats, series: Ints, origins: Ints) -> _Past:
+def _inputs(panel: Panel, imputed: Amounts, series: Ints, origins: Ints, past: _Past, methods: Floats) -> Floats:
+    """[N, horizon, len(NAMES)]"""
+    shape = methods.shape[:2]
+    parts = [
+        *_history(past, shape[1]),
+        *_calendar(panel, series, origins, shape[1]),
+        *_said(methods, past.scale),
+        *_last_year(past, shape[1]),
+        *_known(panel, series, origins, shape[1]),
+        *_told(effects(panel, imputed, series, origins, shape[1])),
+        *_weather(panel, series, origins, shape[1]),
+    ]
+    full = [np.broadcast_to(part if part.ndim == 2 else part[:, None], shape) for part in parts]
+    found: Floats = np.clip(np.stack(full, axis=2), -LIMIT, LIMIT)
+    return found
+
+
+def _past(panel: Panel, imputed: Amounts, series: Ints, origins: Ints) -> _Past:
     of = histories(imputed, panel.start, series, origins, HISTORY_D)
     width = of.y.shape[1]
     y = np.full((len(series), HISTORY_D), np.nan)
     y[:, HISTORY_D - width :] = np.where(np.arange(width) >= (width - of.length)[:, None], of.y, np.nan)
     everything = np.nanmean(y, axis=1)
     scale = np.maximum(np.nanmean(y[:, -SCALE_D:], axis=1), np.maximum(LEAST_SHARE * everything, LEAST_SCALE))
-    return _Past(y, of, scale)
-
-
-def _methods(past: _Past, horizon: int) -> Floats:
-    found = forecasts(past.of, horizon)
-    said = [found[name].quantiles for name in EXPERTS]
-    return np.stack([*said, profile(past.y, horizon)], axis=2)
+    return _Past(y, of.length, scale)
 
 
 def _level(value: Floats, scale: Floats) -> Floats:
@@ -186,7 +191,7 @@ def _recent(past: _Past) -> list[Floats]:
 
 def _size(past: _Past) -> list[Floats]:
     """How large and how long; the log of the scale tells counting noise from the rest."""
-    return [0.5 * np.log(past.scale) - 0.5, np.log(past.of.length / SCALE_D)]
+    return [0.5 * np.log(past.scale) - 0.5, np.log(past.length / SCALE_D)]
 
 
 def _safe_mean(values: Floats, otherwise: Floats) -> Floats:

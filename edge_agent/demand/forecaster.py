@@ -1,6 +1,6 @@
 """The one function that makes forecasts: candidates, the shop's weights and shifts, and what to do without them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,9 @@ from edge_agent.demand.experts import MIN_HISTORY_D
 from edge_agent.demand.local import LEAST_OUTCOMES, prior
 from edge_agent.demand.panel import Panel
 from edge_agent.demand.past import SCALE_D, Past, past_of
+from edge_agent.demand.pieces import in_pieces, pieces
 from edge_agent.demand.shop_state import ShopState
+from edge_agent.demand.sound import sound
 from edge_agent.domain.forecast import LEVELS, MAX_HORIZON_D
 from edge_agent.inference.model import Model
 
@@ -25,8 +27,8 @@ Ints = NDArray[np.int64]
 SHORT_D = 28  # from here on a product's own forecast stands alone
 GAP_D = 14  # without an open day before the origin
 STALE_D = 35  # since the shop was last learnt from
-LEAST_TOLD = 0.05  # units: what a blend leaves above 0 where most say 0; until shifts are learnt it counts as 0
-CHUNK = 96  # products at once: bounds the memory
+LEAST_TOLD = 0.05  # pieces: what a blend leaves above 0 where most say 0; until shifts are learnt it counts as 0
+CHUNK = 32  # products at once: bounds the memory
 
 # What a series' forecast rests on
 MODEL: Final = "model"  # the net, with the shop's weights or the first day's
@@ -63,11 +65,13 @@ def forecast(
     past = past_of(known)
     age = origin + 1 - known.start
     settled = np.flatnonzero(age >= MIN_HISTORY_D)
+    each = pieces(known)
+    counted = past if (each == 1.0).all() else past_of(in_pieces(known, each))
     quantiles = np.zeros((len(known.names), horizon, len(LEVELS)))
     basis = [NOTHING] * len(known.names)
     for begin in range(0, len(settled), CHUNK):
         rows = settled[begin : begin + CHUNK]
-        quantiles[rows] = _settled(past, rows, origin, horizons, used, state)
+        quantiles[rows] = _settled(counted, rows, origin, horizons, used, state) / each[rows, None, None]
     asleep = age >= SCALE_D
     asleep[asleep] = past.mean(np.flatnonzero(asleep), np.full(int(asleep.sum()), origin), SCALE_D) <= 0
     quantiles[asleep] = 0.0
@@ -78,20 +82,6 @@ def forecast(
         quantiles[:, ~is_open] = 0.0
     missing = () if used is not None else ("no_model",) if model is None else ("model_does_not_fit",)
     return Forecasts(quantiles, tuple(basis), _reasons(past, origin, odd, missing, state))
-
-
-def sound(panel: Panel) -> tuple[Panel, tuple[tuple[str, ...], ...]]:
-    """Days whose quantity is no number count as shut, negative ones as 0; the codes say where that was."""
-    bad: Bools = ~np.isfinite(panel.qty) & panel.is_open
-    negative: Bools = panel.qty < 0
-    codes = tuple(
-        tuple(code for code, has in (("not_a_number", no), ("negative_sales", less)) if has)
-        for no, less in zip(_any(bad).tolist(), _any(negative).tolist(), strict=True)
-    )
-    if not bad.any() and not negative.any() and np.isfinite(panel.qty).all():
-        return panel, codes
-    qty = np.maximum(np.nan_to_num(panel.qty, nan=0.0, posinf=0.0, neginf=0.0), 0.0)
-    return replace(panel, qty=qty, is_open=panel.is_open & ~bad), codes
 
 
 def _any(values: Bools) -> Bools:
@@ -124,7 +114,7 @@ def _begin_young(past: Past, origin: int, quantiles: Floats, basis: list[str]) -
     for row in np.flatnonzero(age < SHORT_D):
         begin = min(int(panel.start[row]), origin + 1)
         open_days = np.flatnonzero(panel.is_open[row, begin:]) + begin
-        sold = panel.qty[row, open_days]
+        sold = panel.qty[row, open_days].astype(np.float64)
         own = Own(len(sold), float(sold.sum()))
         fellows, whose = fellows_of(int(row), panel.category, old)
         young = from_own_days(sold, quantiles.shape[1])

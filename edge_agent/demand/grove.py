@@ -155,16 +155,16 @@ def _leaf_quantiles(where: Ints, leaves: int, errors: Floats, levels: Floats) ->
     if not len(where):
         return np.zeros((leaves, len(levels)))
     least, span = errors.min(), max(float(np.ptp(errors)), 1e-9) * (1.0 + 1e-9)
-    keys = np.sort(where + (errors.T - least) / span, axis=1)  # by leaf, then by error: one plain sort
     last = np.maximum(count - 1, 0)
     begin = np.minimum(np.concatenate([[0], np.cumsum(count)[:-1]]), len(where) - 1)
-    place = levels[:, None] * last
-    below = np.floor(place).astype(np.int64)
-    above = np.minimum(below + 1, last)
-    level = np.arange(len(levels))[:, None]
-    low, high = keys[level, begin + below], keys[level, begin + above]
-    found = (low + (place - below) * (high - low) - np.arange(leaves)) * span + least
-    return np.asarray((found * (count / (count + LEAF_RIDGE))).T)
+    found = np.empty((leaves, len(levels)))
+    for number, level in enumerate(levels):  # one by one: bounds the memory
+        keys = np.sort(where + (errors[:, number] - least) / span)  # by leaf, then by error: one plain sort
+        place = level * last
+        below = np.floor(place).astype(np.int64)
+        low, high = keys[begin + below], keys[begin + np.minimum(below + 1, last)]
+        found[:, number] = (low + (place - below) * (high - low) - np.arange(leaves)) * span + least
+    return np.asarray(found * (count / (count + LEAF_RIDGE))[:, None])
 
 
 def _weighted_quantiles(values: Floats, weight: Floats, levels: Floats) -> Floats:

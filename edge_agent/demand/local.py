@@ -4,11 +4,11 @@ Learnt are the weights of the candidates (shop, category, product), the grove, a
 weeks are held out first: weights that would have been worse there than the prior's, or than those of the night before,
 are not taken.
 
-What the candidates say is made twice, once for the weights and once for their blends, and never kept: for 500 products
-it would be 18 MB, and time is cheaper at night than RAM.
+What the candidates say is made anew for the weights, for the blends that are judged and for the one that is taken, and
+never kept: for 500 products it would be 18 MB, and time is cheaper at night than RAM.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +21,9 @@ from edge_agent.demand.conformal import Shifts, learnt_shifts, shifted
 from edge_agent.demand.grove import DEPTH, ROUNDS, Coded, Grove, coded, grow
 from edge_agent.demand.panel import Panel
 from edge_agent.demand.past import Past, described, past_of
+from edge_agent.demand.pieces import in_pieces, pieces
 from edge_agent.demand.shop_state import ShopState
+from edge_agent.demand.sound import sound
 from edge_agent.domain.forecast import LEVELS, MAX_HORIZON_D
 from edge_agent.inference.model import Model
 
@@ -31,7 +33,7 @@ Halves = NDArray[np.float16]
 
 LEARN_HORIZONS = np.array([1, 2, 3, 4, 5, 6, 7, 9, 11, 14])
 NEWEST_D = 7  # the newest origin has so many days after it
-PAIRS = 48  # of series and origins at a time: bounds the memory
+PAIRS = 32  # of series and origins at a time: bounds the memory
 ROWS = 512  # of the grove at a time
 STRIDE_D = 6  # between origins: not a whole week, so every weekday is met at every horizon
 KEEP = 0.97  # of an outcome's weight, for each week it is older
@@ -50,6 +52,7 @@ SEEN = 1.02  # the night before had seen the weeks held out
 LOSS_RISE, LOSS_SLACK = 0.5, 0.1  # CUSUM of the relative loss, origin by origin
 MOST_MISCOVERAGE = 0.06
 LEAST_OUTCOMES = 200  # for a word about coverage
+EVERY = slice(None)
 MOST_HALF = 6e4  # scales: the end of float16
 
 # What is believed before a shop has taught anything; without the net, or too early for the grove, the rest shares.
@@ -83,15 +86,13 @@ def prior() -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class _Lesson:
-    """Pairs of a series and an origin, the oldest first, with what came on LEARN_HORIZONS."""
+    """Pairs of a series and an origin, the oldest first; what came of them is looked up when it is asked for."""
 
     past: Past
     model: Model | None
     groves: tuple[tuple[int, int, Grove], ...]  # tell the pairs of origins from the first to the last number
     series: Ints
     origins: Ints
-    came: Floats  # [pairs, days]
-    weight: Floats
     scale: Floats  # [pairs]
 
     def parts(self, begin: int = 0) -> Iterator[tuple[slice, Singles]]:
@@ -112,28 +113,39 @@ class _Lesson:
         """The first pair of this origin or a later one."""
         return int(np.searchsorted(self.origins, origin))
 
-    def weight_at(self, origin: int) -> Floats:
-        """What counted when that day was over: earlier origins, and of what came only the days until then."""
-        was_over = (self.origins < origin)[:, None] & (self.origins[:, None] + LEARN_HORIZONS <= origin)
-        found: Floats = self.weight * was_over
-        return found
+    def outcomes(self, part: slice = EVERY, known_at: int | None = None) -> tuple[Floats, Floats]:
+        """What was sold on LEARN_HORIZONS after each origin, and how much it counts, [pairs, days]; 0: nobody knows.
+
+        ``known_at``: what counted when that day was over: earlier origins, and of what came only the days until then.
+        """
+        panel, series, origins = self.past.panel, self.series[part, None], self.origins[part]
+        days = origins[:, None] + LEARN_HORIZONS
+        inside = np.minimum(days, panel.days - 1)
+        came = panel.qty[series, inside].astype(np.float64)
+        use = (days < panel.days) & panel.is_open[series, inside] & np.isfinite(came)
+        if known_at is not None:
+            use &= (origins < known_at)[:, None] & (days <= known_at)
+        age_weeks = (panel.days - 1 - NEWEST_D - origins) / 7.0
+        return np.where(use, came, 0.0), use * (KEEP**age_weeks)[:, None]
 
 
 class _Seen:
     """What one pass over a lesson leaves of it, for the weights: a sample for the shop's, losses for the rest."""
 
-    def __init__(self, lesson: _Lesson, weight: Floats, seed: int) -> None:
-        self.weight = weight
-        self.rows, self.days = picked(weight, seed)
-        self.said = np.empty((len(CANDIDATES), len(self.rows), len(LEVELS)), np.float32)
+    def __init__(self, lesson: _Lesson, known_at: int | None, seed: int) -> None:
+        self.known_at = known_at
+        self.rows, self.days = picked(lesson.outcomes(known_at=known_at)[1], seed)
+        self.said = np.empty((len(CANDIDATES), len(self.rows), len(LEVELS)), np.float16)  # in scales
         self.losses = Losses(len(lesson.past.panel.names), len(CANDIDATES))
 
     def add(self, lesson: _Lesson, part: slice, told: Singles) -> None:
         begin, end = np.searchsorted(self.rows, [part.start, part.stop])
-        self.said[:, begin:end] = told[:, self.rows[begin:end] - part.start, self.days[begin:end]]
-        if self.weight[part].any():
-            of = Outcomes(told, lesson.came[part], self.weight[part], lesson.scale[part])
-            self.losses.add(of, lesson.series[part])
+        rows = self.rows[begin:end]
+        said = told[:, rows - part.start, self.days[begin:end]] / lesson.scale[rows, None]
+        self.said[:, begin:end] = np.minimum(said, MOST_HALF)
+        came, weight = lesson.outcomes(part, self.known_at)
+        if weight.any():
+            self.losses.add(Outcomes(told, came, weight, lesson.scale[part]), lesson.series[part])
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,14 +177,26 @@ class _Scores:
 
 
 def learn(
-    panel: Panel, upto: int, model: Model | None = None, budget: Budget = BUDGET, previous: ShopState | None = None
+    panel: Panel,
+    upto: int,
+    model: Model | None = None,
+    budget: Budget = BUDGET,
+    previous: ShopState | None = None,
+    give_back: Callable[[], object] = lambda: None,
 ) -> ShopState:
-    """From the days up to column ``upto``, and never from one after it."""
-    past = past_of(panel.upto(upto))
+    """From the days up to column ``upto``, and never from one after it.
+
+    ``give_back`` is called between the steps: what one of them needed is free then.
+    """
+    known, _ = sound(panel.upto(upto))
+    past = past_of(in_pieces(known, pieces(known)))
     model = model if model is not None and fits(model) else None
     origins = _origins(past, budget)
+    grove = _grove(past, upto, budget) if len(origins) else None
+    give_back()
     lesson = _lesson(past, origins, model, budget)
-    fit, kept, losses, drift = _chosen(lesson, origins, budget, previous)
+    give_back()
+    fit, kept, losses, drift = _chosen(lesson, origins, budget, previous, give_back)
     return ShopState(
         upto=past.panel.day(upto),
         names=past.panel.names,
@@ -181,11 +205,11 @@ def learn(
         by_category=fit.weights.by_category.astype(np.float32),
         by_product=fit.weights.by_product.astype(np.float32),
         shifts=fit.shifts,
-        grove=_grove(past, upto, budget) if len(origins) else None,
+        grove=grove,
         kept=kept,
         losses=losses,
         drift=drift,
-        days=int((lesson.weight > 0).sum()),
+        days=int((lesson.outcomes()[1] > 0).sum()),
         model=None if model is None else model.version,
     )
 
@@ -208,19 +232,7 @@ def _lesson(past: Past, origins: Ints, model: Model | None, budget: Budget) -> _
         series.append(rows)
         places.append(np.full(len(rows), origin))
     who, at = np.concatenate(series), np.concatenate(places)
-    came, weight = _came(past, who, at)
-    return _Lesson(past, model, _groves(past, origins, budget), who, at, came, weight, past.scale(who, at))
-
-
-def _came(past: Past, series: Ints, origins: Ints) -> tuple[Floats, Floats]:
-    """What was sold on LEARN_HORIZONS after each origin, and how much it counts; 0 where nobody knows."""
-    panel = past.panel
-    days = origins[:, None] + LEARN_HORIZONS
-    inside = np.minimum(days, panel.days - 1)
-    came = panel.qty[series[:, None], inside]
-    use = (days < panel.days) & panel.is_open[series[:, None], inside] & np.isfinite(came)
-    age_weeks = (panel.days - 1 - NEWEST_D - origins) / 7.0
-    return np.where(use, came, 0.0), use * (KEEP**age_weeks)[:, None]
+    return _Lesson(past, model, _groves(past, origins, budget), who, at, past.scale(who, at))
 
 
 def _groves(past: Past, origins: Ints, budget: Budget) -> tuple[tuple[int, int, Grove], ...]:
@@ -247,12 +259,14 @@ def _grove(past: Past, upto: int, budget: Budget) -> Grove | None:
 
 def _coded(past: Past, series: Ints, origins: Ints, horizons: Ints) -> Coded:
     """The rows are sorted by series, so each part of them asks for few."""
-    parts = [slice(begin, begin + ROWS) for begin in range(0, len(series), ROWS)]
-    return coded(
-        np.concatenate(
-            [described(past, series[part], origins[part], horizons[part]).astype(np.float32) for part in parts]
-        )
-    )
+    rows = np.empty((len(series), 0), np.float32)
+    for begin in range(0, len(series), ROWS):
+        part = slice(begin, begin + ROWS)
+        found = described(past, series[part], origins[part], horizons[part])
+        if not begin:
+            rows = np.empty((len(series), found.shape[1]), np.float32)
+        rows[part] = found
+    return coded(rows)
 
 
 def _sample(past: Past, upto: int, count: int, chance: Chance) -> tuple[Ints, Ints, Ints]:
@@ -279,14 +293,21 @@ def _codes(panel: Panel, first: int, upto: int, tries: int, chance: Chance) -> I
     return found
 
 
+def _in_units(said: Halves, scale: Floats) -> Singles:
+    found = said.astype(np.float32)
+    found *= scale[:, None]
+    return found
+
+
 def _learnt_weights(lesson: _Lesson, seen: _Seen) -> _Weights:
     panel = lesson.past.panel
-    counts = (seen.weight > 0).any(axis=1)
+    came, weight = lesson.outcomes(known_at=seen.known_at)
+    counts = (weight > 0).any(axis=1)
     mean_scale = float(lesson.scale[counts].mean()) if counts.any() else 1.0
     scale = lesson.scale[seen.rows]
     money = np.minimum(scale / mean_scale, MOST_WEIGHT) / np.maximum(scale, 1e-9)
-    came, weight = lesson.came[seen.rows, seen.days], seen.weight[seen.rows, seen.days] * money
-    shop = learnt(seen.said, came, weight, prior())
+    came, weight = came[seen.rows, seen.days], weight[seen.rows, seen.days] * money
+    shop = learnt(_in_units(seen.said, scale), came, weight, prior())
     names = _categories(panel)
     row_of = {name: row for row, name in enumerate(names)}
     category = panel.category or ("",) * len(panel.names)
@@ -318,23 +339,22 @@ def _categories(panel: Panel) -> tuple[str, ...]:
 
 
 def _chosen(
-    lesson: _Lesson, origins: Ints, budget: Budget, previous: ShopState | None
+    lesson: _Lesson, origins: Ints, budget: Budget, previous: ShopState | None, give_back: Callable[[], object]
 ) -> tuple[_Fit, str, dict[str, float], tuple[str, ...]]:
     """The weights to take, whose they are, the losses in the weeks held out, and what drifted there."""
     panel = lesson.past.panel
     if len(origins) <= 2 * JUDGE_ORIGINS:
-        new = _seen(lesson, [lesson.weight], budget)[0]
-        weights = _learnt_weights(lesson, new)
+        weights = _learnt_weights(lesson, *_seen(lesson, [None], budget))
         blend = _blends(lesson, {"new": (weights, 0)})["new"]
-        return _Fit(weights, _shifts(lesson, blend, lesson.weight)), "new" if len(origins) else "prior", {}, ()
+        return _Fit(weights, _shifts(lesson, blend)), "new" if len(origins) else "prior", {}, ()
     first_held = int(origins[-JUDGE_ORIGINS])
-    late, was = lesson.row_of(first_held), lesson.weight_at(first_held)
-    whole, early = (_learnt_weights(lesson, seen) for seen in _seen(lesson, [lesson.weight, was], budget))
-    asked = {"whole": (whole, 0), "new": (early, 0), "prior": (_prior_weights(panel), 0)}
+    whole, early = (_learnt_weights(lesson, seen) for seen in _seen(lesson, [None, first_held], budget))
+    asked = {"new": (early, 0), "prior": (_prior_weights(panel), 0)}
+    give_back()
     if previous is not None:
-        asked["previous"] = (_previous_weights(panel, previous), late)
+        asked["previous"] = (_previous_weights(panel, previous), lesson.row_of(first_held))
     blends = _blends(lesson, asked)
-    shifts = {whose: _shifts(lesson, blends[whose], was) for whose in ("new", "prior")}
+    shifts = {whose: _shifts(lesson, blends[whose], first_held) for whose in ("new", "prior")}
     if previous is not None:
         shifts["previous"] = previous.shifts
     scores = {whose: _scores(lesson, blends[whose], of, asked[whose][1], origins) for whose, of in shifts.items()}
@@ -343,13 +363,16 @@ def _chosen(
     drift = _drift(scores["new"])
     if previous is not None and losses[kept] > SEEN * losses["previous"]:
         return _Fit(asked["previous"][0], previous.shifts), "previous", losses, drift
-    taken = "whole" if kept == "new" else "prior"
-    return _Fit(asked[taken][0], _shifts(lesson, blends[taken], lesson.weight)), kept, losses, drift
+    if kept == "prior":
+        return _Fit(asked[kept][0], _shifts(lesson, blends[kept])), kept, losses, drift
+    blends.clear()  # one more pass takes time, and a blend beside the others 1 MB for 4,500 pairs
+    give_back()
+    return _Fit(whole, _shifts(lesson, _blends(lesson, {"new": (whole, 0)})["new"])), kept, losses, drift
 
 
-def _seen(lesson: _Lesson, weights: Sequence[Floats], budget: Budget) -> list[_Seen]:
+def _seen(lesson: _Lesson, known_at: Sequence[int | None], budget: Budget) -> list[_Seen]:
     """By what counts: one pass for all of them."""
-    found = [_Seen(lesson, weight, budget.seed) for weight in weights]
+    found = [_Seen(lesson, day, budget.seed) for day in known_at]
     for part, told in lesson.parts():
         for seen in found:
             seen.add(lesson, part, told)
@@ -358,29 +381,34 @@ def _seen(lesson: _Lesson, weights: Sequence[Floats], budget: Budget) -> list[_S
 
 def _blends(lesson: _Lesson, asked: Mapping[str, tuple[_Weights, int]]) -> dict[str, Halves]:
     """[pairs, days, levels] in scales, from each one's first pair on: another pass for all of them."""
-    shape = (len(lesson.series), len(LEARN_HORIZONS), len(LEVELS))
-    found = {whose: np.full(shape, np.nan, np.float16) for whose in asked}
+    shape, pairs = (len(LEARN_HORIZONS), len(LEVELS)), len(lesson.series)
+    found = {whose: np.empty((pairs - first, *shape), np.float16) for whose, (_, first) in asked.items()}
     for part, told in lesson.parts():
         for whose, (weights, first) in asked.items():
-            if part.stop > first:
-                blend = mixed(told, weights.by_product[lesson.series[part]]) / lesson.scale[part, None, None]
-                found[whose][part] = np.minimum(blend, MOST_HALF)
+            begin = max(part.start, first)
+            if part.stop > begin:
+                own = slice(begin, part.stop)
+                blend = mixed(told[:, begin - part.start :], weights.by_product[lesson.series[own]])
+                found[whose][begin - first : part.stop - first] = np.minimum(
+                    blend / lesson.scale[own, None, None], MOST_HALF
+                )
     return found
 
 
-def _shifts(lesson: _Lesson, blend: Halves, weight: Floats) -> Shifts:
-    return learnt_shifts(blend, lesson.came, weight, lesson.scale, LEARN_HORIZONS)
+def _shifts(lesson: _Lesson, blend: Halves, known_at: int | None = None) -> Shifts:
+    return learnt_shifts(blend, *lesson.outcomes(known_at=known_at), lesson.scale, LEARN_HORIZONS)
 
 
 def _scores(lesson: _Lesson, blend: Halves, shifts: Shifts, first: int, origins: Ints) -> _Scores:
-    """Of the pairs from the first on."""
+    """Of the pairs from the first on, which the blend begins with."""
     loss, sold = np.zeros(len(origins)), np.zeros(len(origins))
     count, within = np.zeros(len(origins), np.int64), np.zeros(len(origins), np.int64)
     for begin in range(first, len(lesson.series), PAIRS):
         part = slice(begin, begin + PAIRS)
-        scale, came, use = lesson.scale[part], lesson.came[part], lesson.weight[part] > 0
-        place = np.searchsorted(origins, lesson.origins[part])
-        quantiles = shifted(blend[part].astype(np.float64) * scale[:, None, None], scale, LEARN_HORIZONS, shifts)
+        scale, (came, weight) = lesson.scale[part], lesson.outcomes(part)
+        place, use = np.searchsorted(origins, lesson.origins[part]), weight > 0
+        told = blend[begin - first : begin - first + PAIRS].astype(np.float64) * scale[:, None, None]
+        quantiles = shifted(told, scale, LEARN_HORIZONS, shifts)
         np.add.at(loss, place, np.where(use, pinball(came, quantiles).mean(axis=2), 0.0).sum(axis=1))
         np.add.at(sold, place, np.where(use, came, 0.0).sum(axis=1))
         np.add.at(count, place, use.sum(axis=1))

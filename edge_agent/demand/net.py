@@ -18,6 +18,7 @@ from edge_agent.inference.model import Model
 Floats = NDArray[np.float64]
 
 CORRECTION_STEPS = 8.0  # the graph's correction is so many times what is added: fine steps of one shared int8 scale
+PART = 32  # rows (series, origin) at once: bounds the memory
 MOST_Z = 5.0  # 147 times the scale
 OUTPUTS = (
     *(OutputSpec(f"gate_{method}", "logit") for method in METHODS),
@@ -37,14 +38,22 @@ class NetForecast:
 def estimate(of: Rows, model: Model) -> NetForecast:
     """Raises ValueError if the model was made for other inputs or outputs."""
     _check(of, model)
-    total, horizon = of.x.shape[:2]
-    out = np.zeros((total, horizon, len(OUTPUTS)))
-    enough = np.flatnonzero(of.has_enough)
+    shape = of.x.shape[:2]
+    found = NetForecast(*(np.empty((*shape, values)) for values in (len(LEVELS), len(LEVELS), len(METHODS))))
+    for begin in range(0, len(of.x), PART):
+        part = slice(begin, begin + PART)
+        answers = combined(_answers(of, part, model), of.methods[part], of.scale[part, None])
+        found.quantiles[part], found.z[part], found.gate[part] = answers
+    return found
+
+
+def _answers(of: Rows, part: slice, model: Model) -> Floats:
+    """[N, horizon, len(OUTPUTS)]; 0 where a history is too short."""
+    x, enough = of.x[part], np.flatnonzero(of.has_enough[part])
+    out = np.zeros((*x.shape[:2], len(OUTPUTS)))
     if enough.size:
-        said = model.predict(of.x[enough].reshape(-1, of.x.shape[2]))
-        out[enough] = said.reshape(len(enough), horizon, -1)
-    quantiles, z, gate = combined(out, of.methods, of.scale[:, None])
-    return NetForecast(quantiles, z, gate)
+        out[enough] = model.predict(x[enough].reshape(-1, x.shape[2])).reshape(len(enough), x.shape[1], -1)
+    return out
 
 
 def combined(out: Floats, methods: Floats, scale: Floats) -> tuple[Floats, Floats, Floats]:

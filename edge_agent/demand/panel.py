@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edge_agent.domain.forecast import MAX_HORIZON_D
 
 Floats = NDArray[np.float64]
+Amounts = NDArray[np.float64] | NDArray[np.float32]  # the night keeps them in half the RAM, and reckons in doubles
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
@@ -25,7 +26,7 @@ class Panel:
 
     names: tuple[str, ...]
     first: date  # of the first column
-    qty: Floats  # [series, days], 0 or more; what lies on closed days is not looked at
+    qty: Amounts  # [series, days], 0 or more; what lies on closed days is not looked at
     is_open: Bools  # [series, days]
     known: Mapping[str, Floats]  # name out of KNOWN -> [series, days + MAX_HORIZON_D]
     start: Ints  # [series]: column of the first sale; as many as there are days where nothing was sold yet
@@ -56,12 +57,12 @@ class Panel:
         found: Ints = (self.first.weekday() + np.arange(self.days + MAX_HORIZON_D)) % WEEK_D
         return found
 
-    def imputed(self) -> Floats:
+    def imputed(self) -> Amounts:
         """Closed days as the same weekday a week before: a history only ever looks back.
 
         The panel's own array where nothing is to be filled: it is not to be written to.
         """
-        filled = self.qty
+        filled: Amounts = self.qty
         for column in np.flatnonzero(~self.is_open.all(axis=0)):
             closed = ~self.is_open[:, column]
             usual = filled[closed, column - WEEK_D] if column >= WEEK_D else np.zeros(int(closed.sum()))
@@ -110,10 +111,12 @@ def starts(qty: Floats) -> Ints:
 def relative_price(price: Floats) -> Floats:
     """Price over its median in the PRICE_WINDOW_D days before; a missing price is the last one told, 1 before that.
 
+    A price of 0 is a missing one: that is how many tills write it.
+
     >>> relative_price(np.array([[2.0, np.nan, 1.0]])).tolist()
     [[1.0, 1.0, 0.5]]
     """
-    filled = _carried(price)
+    filled = _carried(np.where(price > 0, price, np.nan))
     found = np.ones_like(filled)
     for column in range(1, filled.shape[1]):
         before = filled[:, max(0, column - PRICE_WINDOW_D) : column]

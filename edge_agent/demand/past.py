@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.demand.panel import WEEK_D, Panel
+from edge_agent.demand.panel import WEEK_D, Amounts, Panel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -39,7 +39,7 @@ class Past:
     """
 
     panel: Panel
-    imputed: Floats  # [series, days]
+    imputed: Amounts  # [series, days]
 
     def mean(self, series: Ints, origins: Ints, days: int) -> Floats:
         """Of the last ``days`` days up to the origin, or of those there are since the first sale."""
@@ -62,7 +62,7 @@ class Past:
         found = np.empty(len(series))
         for begin in range(0, len(own), SERIES):
             part = np.flatnonzero((row >= begin) & (row < begin + SERIES))
-            values = of(self.imputed[own[begin : begin + SERIES]])
+            values = of(self.imputed[own[begin : begin + SERIES]].astype(np.float64))
             sums = np.zeros((len(values), values.shape[1] + 1))
             np.cumsum(values, axis=1, out=sums[:, 1:])
             until, of_part = origins[part] + 1, row[part] - begin

@@ -70,12 +70,12 @@ def truth(panel: Panel, origins: Sequence[int], horizon: int) -> Truth:
     recent = np.stack([imputed[:, max(0, o + 1 - RECENT_D) : o + 1].sum(axis=1) > 0 for o in origins], axis=1)
     is_old = np.asarray(origins)[None, :] + 1 - panel.start[:, None] >= FEWEST_DAYS
     counts = panel.is_open[:, days] & (recent & is_old)[:, :, None]
-    return Truth(panel.qty[:, days], counts, _seasonal_errors(panel, origins))
+    return Truth(panel.qty[:, days].astype(np.float64), counts, _seasonal_errors(panel, origins))
 
 
 def _seasonal_errors(panel: Panel, origins: Sequence[int]) -> Floats:
     """Mean |y[t] - y[t-7]| of the SCALE_D days up to each origin, since the first sale; NaN where there is none."""
-    steps = np.abs(panel.qty[:, WEEK_D:] - panel.qty[:, :-WEEK_D])  # column c: day c + 7
+    steps = np.abs(panel.qty[:, WEEK_D:] - panel.qty[:, :-WEEK_D]).astype(np.float64)  # column c: day c + 7
     sums = np.concatenate([np.zeros((len(steps), 1)), np.cumsum(steps, axis=1)], axis=1)
     found = np.full((len(steps), len(origins)), np.nan)
     for place, origin in enumerate(origins):
@@ -90,7 +90,10 @@ def _seasonal_errors(panel: Panel, origins: Sequence[int]) -> Floats:
 def score(of: Truth, point: Floats, quantiles: Floats) -> Score:
     """``point``: [series, origins, horizon]; ``quantiles``: the same by DECILES. ValueError where nothing counts."""
     if not of.counts.any():
-        raise ValueError("no day to score: no series has an open day after an origin with history before it")
+        raise ValueError(
+            f"no day to score: needs a series with a first sale {FEWEST_DAYS} days or more before an origin, "
+            f"a sale in the last {RECENT_D} days before it, and an open day after it"
+        )
     y, p, q = of.y[of.counts], point[of.counts], quantiles[of.counts]
     sold = y.sum()
     losses = _pinball(y, q).sum(axis=0) * 2 / sold if sold > 0 else np.full(len(DECILES), np.nan)
@@ -130,9 +133,10 @@ def loss(of: Truth, quantiles: Floats) -> Loss:
 
 def ratios(ours: Loss, others: Mapping[str, Loss], generator: np.random.Generator) -> dict[str, Ratio]:
     """Paired bootstrap: the same series are drawn for both, RESAMPLES times, and their sums compared."""
-    rows = np.flatnonzero(ours.sold > 0)
-    if not len(rows):
+    if not (ours.sold > 0).any():
         return {}
+    each = np.stack([ours.sold, ours.pinball, *(other.pinball for other in others.values())])
+    rows = np.flatnonzero((each > 0).any(axis=0))  # those that sold nothing have losses too
     drawn = generator.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=RESAMPLES)
     mine = drawn @ ours.pinball[rows]
     found = {}

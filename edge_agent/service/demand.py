@@ -6,7 +6,7 @@ depends on the data alone: the same rows give the same forecasts.
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -23,6 +23,7 @@ from edge_agent.domain.product import Product
 from edge_agent.service import demand_shadow
 from edge_agent.service.local_days import day_of, local, zone_of
 from edge_agent.service.models import InUse
+from edge_agent.service.spare_ram import give_back, give_back_large
 from edge_agent.service.thinker import Thinker, Thought
 from edge_agent.storage import shop as shop_rows
 from edge_agent.storage.errors import StorageError
@@ -31,8 +32,10 @@ from edge_agent.storage.store import Store
 if TYPE_CHECKING:  # numpy is not for the start
     from sqlalchemy import Connection
 
+    from edge_agent.demand.forecaster import Forecasts
     from edge_agent.demand.local import Budget
     from edge_agent.demand.shop_state import ShopState
+    from edge_agent.domain.shop import Unit
     from edge_agent.inference.model import Model
     from edge_agent.service.shop_days import ShopDays
 
@@ -50,6 +53,7 @@ FIRST_OUTCOME_S = 0.0012  # a guess, of a Pi 3, until a night has told how long 
 FEWEST_ORIGINS = 4  # past days that are learnt from
 MOST_OUTCOME_S = 60.0  # more is no measurement
 FEWEST_ROWS = 2_000  # that the grove is grown on
+DIGITS = 4  # of a quantile after the point
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Night:
     """What one night's work came to."""
 
     made: date
-    forecasts: tuple[Forecast, ...]
+    forecasts: "NightForecasts"
     rows: Mapping[str, bytes]
     kept: str = ""  # whose weights the shop goes on with: "new", "previous", "prior"; empty: nothing was learnt
     drift: tuple[str, ...] = ()
@@ -174,20 +178,24 @@ def last_night(memory: Mapping[str, bytes]) -> Told:
 
 def night(places: Places, made: date, now: Instant) -> Night:
     """Forecasts for ``made`` and the days after it, from the sales of the days before it."""
+    give_back_large()
+    give_back()
     zone = zone_of(places.shop)
     store = places.store
     store.date_sales(lambda wall_ms: day_of(wall_ms, zone))
     memory = store.memory()
     holidays, rows = _holidays(places.shop, memory, made)
     found = read_days(places, made, now.wall_ms, holidays)
+    give_back()
     in_use = places.model()
     model = in_use.model
-    previous, fault = _previous(memory)
+    previous, fault = learnt_before(memory)
     begun = monotonic()
     budget = budget_of(places.demand, len(found.panel.names), last_night(memory).outcome_s)
     state = _learn(found, model, budget, previous)
     learnt = monotonic()
-    forecasts = forecasts_of(found, places, model, state, now, _why(in_use, fault))
+    give_back()
+    forecasts = forecasts_of(found, model, state, now, _why(in_use, fault))
     done = monotonic()
     if state is not None and state is not previous:
         from edge_agent.demand.shop_state import written
@@ -201,6 +209,7 @@ def night(places: Places, made: date, now: Instant) -> Night:
     rows[NIGHT] = json.dumps(told | {"model": None if model is None else model.version}).encode()
     _keep(store, places, made, forecasts)
     demand_shadow.compare(found, in_use, previous, places.contest, now)
+    give_back()
     return Night(made, forecasts, rows, kept, drift, found.recovered, learnt - begun, done - learnt)
 
 
@@ -209,7 +218,7 @@ def _why(in_use: InUse, fault: str) -> tuple[str, ...]:
     return (*(("model_refused",) if in_use.model is None else ()), *(("state_refused",) if fault else ()))
 
 
-def _keep(store: Store, places: Places, made: date, forecasts: Sequence[Forecast]) -> None:
+def _keep(store: Store, places: Places, made: date, forecasts: Iterable[Forecast]) -> None:
     """A card that takes no writes costs the later comparison, and not the forecast."""
     try:
         store.keep_forecasts(made, forecasts)
@@ -264,7 +273,7 @@ def read_from(
     return merged(parts(), len(products))
 
 
-def _previous(memory: Mapping[str, bytes]) -> "tuple[ShopState | None, str]":
+def learnt_before(memory: Mapping[str, bytes]) -> "tuple[ShopState | None, str]":
     from edge_agent.demand.shop_state import StateRefused, read
 
     row = memory.get(STATE)
@@ -286,7 +295,7 @@ def _learn(
     panel = found.panel
     if not panel.is_open[:, -FRESH_D:].any():
         return previous
-    return learn(panel, panel.days - 1, model, budget, previous)
+    return learn(panel, panel.days - 1, model, budget, previous, give_back)
 
 
 def budget_of(settings: DemandSettings, products: int, outcome_s: float | None) -> "Budget":
@@ -304,35 +313,55 @@ def outcome_s(outcomes: int, learn_s: float) -> float | None:
     return round(learn_s / outcomes, 7) if outcomes and learn_s > 0 else None
 
 
+@dataclass(frozen=True, eq=False)
+class NightForecasts:
+    """Each is made when it is asked for: 500 of them, with a number object for each quantile, take 3 MiB."""
+
+    said: "Forecasts"
+    names: tuple[str, ...]
+    units: "tuple[Unit, ...]"
+    reasons: tuple[tuple[str, ...], ...]  # of each product
+    days: tuple[date, ...]
+    will_open: tuple[bool, ...]
+    at: Instant
+    version: str | None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[Forecast]:
+        return map(self._of, range(len(self)))
+
+    def _of(self, row: int) -> Forecast:
+        basis, quantiles = self.said.basis[row], self.said.quantiles[row].round(DIGITS).tolist()
+        of_days = zip(self.days, quantiles, self.will_open, strict=True)
+        return Forecast(
+            product=self.names[row],
+            at=self.at,
+            days=tuple(ForecastDay(day, tuple(values), is_open) for day, values, is_open in of_days),
+            unit=self.units[row].value,
+            basis=basis,
+            reasons=self.reasons[row],
+            model=self.version if basis == "model" else None,
+        )
+
+
 def forecasts_of(
-    found: "ShopDays",
-    places: Places,
-    model: "Model | None",
-    state: "ShopState | None",
-    now: Instant,
-    why: tuple[str, ...] = (),
-) -> tuple[Forecast, ...]:
+    found: "ShopDays", model: "Model | None", state: "ShopState | None", now: Instant, why: tuple[str, ...] = ()
+) -> NightForecasts:
     from edge_agent.demand.forecaster import forecast
 
     panel = found.panel
     said = forecast(panel, panel.days - 1, model, state, MAX_HORIZON_D, found.will_open)
-    days = [panel.day(panel.days + step) for step in range(MAX_HORIZON_D)]
-    opened = found.will_open.tolist()
-    version = None if model is None else model.version
-    return tuple(
-        Forecast(
-            product=name,
-            at=now,
-            days=tuple(
-                ForecastDay(day, tuple(float(value) for value in values), is_open)
-                for day, values, is_open in zip(days, said.quantiles[row].round(4), opened, strict=True)
-            ),
-            unit=found.units[row].value,
-            basis=said.basis[row],
-            reasons=(*why, *said.reasons[row], *found.reasons[row]),
-            model=version if said.basis[row] == "model" else None,
-        )
-        for row, name in enumerate(panel.names)
+    return NightForecasts(
+        said,
+        panel.names,
+        found.units,
+        tuple((*why, *of_said, *of_days) for of_said, of_days in zip(said.reasons, found.reasons, strict=True)),
+        tuple(panel.day(panel.days + step) for step in range(MAX_HORIZON_D)),
+        tuple(found.will_open.tolist()),
+        now,
+        None if model is None else model.version,
     )
 
 

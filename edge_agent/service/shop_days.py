@@ -226,7 +226,7 @@ def _recover(panel: Panel, draft: _Draft) -> int:
         draft.reasons[row].add("empty_all_day")
     if not ran_out.any():
         return 0
-    demand = recovered(panel.imputed(), ran_out, np.clip(draft.share, 0.0, 0.99))
+    demand = recovered(panel.imputed().astype(np.float64), ran_out, np.clip(draft.share, 0.0, 0.99))
     panel.qty[ran_out] = demand[ran_out]
     for row in np.flatnonzero(ran_out.any(axis=1)):
         draft.reasons[row].add("demand_recovered")
@@ -313,7 +313,8 @@ def merged(parts: Iterable[ShopDays], series: int) -> ShopDays:
 
     Each part is put in its place and let go. Closed days are filled already, so that learning needs no second copy.
     """
-    qty, is_open, ran_out = np.zeros((0, 0)), np.zeros((0, 0), np.bool_), np.zeros((0, 0), np.bool_)
+    qty, is_open = np.zeros((0, 0), np.float32), np.zeros((0, 0), np.bool_)
+    ran_out = is_open
     start = np.zeros(series, np.int64)
     known: dict[str, Floats] = {}
     names: list[str] = []
@@ -325,7 +326,7 @@ def merged(parts: Iterable[ShopDays], series: int) -> ShopDays:
         panel = part.panel
         if last is None:
             shape = (series, panel.days)
-            qty, is_open, ran_out = np.zeros(shape), np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+            qty, is_open, ran_out = np.zeros(shape, np.float32), np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
         place = slice(len(names), len(names) + len(panel.names))
         qty[place], is_open[place], start[place] = panel.imputed(), panel.is_open, panel.start
         ran_out[place] = part.ran_out

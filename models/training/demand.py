@@ -2,8 +2,8 @@
 
     python models/training/demand.py --data FOLDER --out models --seed 1
 
-FOLDER holds `bakery_de/long.parquet` and `tafeng/long.parquet` (trained on), and where they are there
-`kiel_bakery` and `breadbasket_edinburgh` (never trained on). Needs TensorFlow and pyarrow (extra `train`).
+FOLDER, or `demand` in it, holds `bakery_de/long.parquet` and `tafeng/long.parquet` (trained on), and where they are
+there `kiel_bakery` and `breadbasket_edinburgh` (never trained on). Needs TensorFlow and pyarrow (extra `train`).
 First a net is trained without the held-out stores, items and the last half-year, and judged on them; then the net that
 ships, with the same settings on everything. Figures are printed as lines of JSON.
 """
@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
-from demand_sets import Examples, examples, joined, read_set
+from demand_sets import Examples, examples, joined, read_set, sets_below
 from demand_shops import town
 from tflite import Facts, answers, converted, seen_ranges, write
 
@@ -324,7 +324,7 @@ def ship(given: argparse.Namespace, effort: Effort, metrics: dict[str, float]) -
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--data", type=Path, required=True)
+    options.add_argument("--data", type=Path, required=True, help="FOLDER with the sets, or with demand/ that has them")
     options.add_argument("--out", type=Path, required=True)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--only", choices=("judge", "ship"), help="one of the two trainings")
@@ -333,6 +333,10 @@ def main() -> None:
     )
     options.add_argument("--smoke", action="store_true", help="a few rows and one epoch: does it run")
     given = options.parse_args()
+    try:
+        given.data = sets_below(given.data, "bakery_de", "tafeng")
+    except FileNotFoundError as error:
+        options.error(f"--data: {error}")
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     effort = SMOKE if given.smoke else FULL

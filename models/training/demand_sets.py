@@ -40,6 +40,19 @@ def joined(parts: Iterable[Examples]) -> Examples:
     return Examples(*(np.concatenate([getattr(part, name) for part in all_parts]) for name in fields))
 
 
+def sets_below(folder: Path, *names: str) -> Path:
+    """The folder that holds each `<name>/long.parquet`: this one, or its `demand`. Raises FileNotFoundError."""
+    for place in (folder, folder / "demand"):
+        missing = [name for name in names if not (place / name / "long.parquet").is_file()]
+        if not missing:
+            return place
+        if len(missing) < len(names):
+            raise FileNotFoundError(f"{place} has no {missing[0]}/long.parquet")
+    raise FileNotFoundError(
+        f"neither {folder} nor {folder / 'demand'} has {' and '.join(names)}, each with long.parquet"
+    )
+
+
 def read_set(folder: Path, name: str) -> Panel:
     """`<folder>/<name>/long.parquet`; a realised price or promotion is not among what is KNOWN in advance."""
     table = pq.read_table(folder / name / "long.parquet")

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
-from demand_sets import FORGETS, as_known, read_set
+from demand_sets import FORGETS, as_known, read_set, sets_below
 
 from edge_agent.demand.features import rows
 from edge_agent.demand.net import estimate
@@ -77,6 +77,10 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("sets", nargs="+")
     given = options.parse_args()
+    try:
+        given.data = sets_below(given.data, *given.sets)
+    except FileNotFoundError as error:
+        options.error(f"--data: {error}")
     card = read_card(given.model.with_suffix(".json").read_bytes())
     model = open_model(given.model.with_suffix(".tflite").read_bytes(), card)
     for name in given.sets:

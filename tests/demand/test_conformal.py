@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.demand.conformal import CLASSES, NO_SHIFTS, PARTS, Shifts, learnt_shifts, shifted
+from edge_agent.demand.conformal import CLASS_HALF, CLASSES, NO_SHIFTS, PARTS, POOL_HALF, Shifts, learnt_shifts, shifted
 from edge_agent.domain.forecast import LEVELS
 
 LEVEL = np.array(LEVELS)
@@ -49,6 +49,21 @@ def test_ten_outcomes_move_less_than_a_thousand() -> None:
     few[2:] = 0.0
     little, much = (learnt_shifts(said / 50.0, _came(200, 1), use, scale, DAYS).by_part for use in (few, weight))
     assert np.abs(little).max() < 0.2 * np.abs(much).max()
+
+
+def test_an_outcome_counts_by_its_weight_and_a_quantile_is_the_first_that_holds_its_share() -> None:
+    """One day, one class; 1,000 times over, so that the shop's own word counts nearly whole."""
+    said = np.broadcast_to(50.0 + 10.0 * NORMAL, (4000, 1, len(LEVELS)))
+    wide = said[0, 0, LEVELS.index(0.9)] - said[0, 0, LEVELS.index(0.1)] + 0.1 * 50.0
+    came, weight = np.repeat([60.0, 40.0, 70.0, 50.0], 1000)[:, None], np.repeat([2.0, 4.0, 1.0, 3.0], 1000)[:, None]
+    scale, day = np.full(4000, 50.0), np.array([1])
+    shifts = learnt_shifts(said / 50.0, came, weight, scale, day).by_part[0, 2]
+    shop, own = 10_000 / (10_000 + POOL_HALF), 10_000 / (10_000 + CLASS_HALF)
+    trust = shop + own * (1.0 - shop)
+    held = {0.1: 40.0, 0.4: 40.0, 0.5: 50.0, 0.7: 50.0, 0.8: 60.0, 0.9: 60.0, 0.95: 70.0}  # 40, 70, 90 % of the weight
+    for level, value in held.items():
+        index = LEVELS.index(level)
+        assert shifts[index] == pytest.approx(trust * (value - said[0, 0, index]) / wide, rel=1e-5), level
 
 
 def test_nothing_seen_shifts_nothing() -> None:

@@ -186,6 +186,21 @@ def test_odd_values_are_named_and_not_believed(learnt: ShopState) -> None:
     assert "not_a_number" not in found.reasons[5]
 
 
+@pytest.mark.parametrize("has_state", [False, True])
+def test_a_barcode_typed_as_a_quantity_changes_no_forecast_of_note(has_state: bool) -> None:
+    panel = shop(DAYS)
+    qty = panel.qty.copy()
+    qty[4, 190] = 4_006_381_333_931.0
+    odd = replace(panel, qty=qty)
+    right, found = (
+        forecast(each, DAYS - 1, None, learn(each, DAYS - 1, None, SMALL) if has_state else None)
+        for each in (panel, odd)
+    )
+    assert "too_much_sold" in found.reasons[4]
+    assert found.quantiles[4] == pytest.approx(right.quantiles[4], rel=0.2, abs=2.0)
+    assert found.reasons[3] == right.reasons[3]
+
+
 def test_a_product_that_stopped_selling_is_silent() -> None:
     panel = shop(DAYS)
     qty = panel.qty.copy()
@@ -216,3 +231,11 @@ def test_the_order_of_the_products_does_not_matter(learnt: ShopState) -> None:
 def test_any_record_has_a_sound_answer(learnt: ShopState, qty: np.ndarray, has_state: bool, horizon: int) -> None:
     found = forecast(panel_of(qty), qty.shape[1] - 1, None, learnt if has_state else None, horizon)
     assert _sound(found, len(qty), horizon)
+
+
+def test_amounts_in_half_the_ram_are_told_the_same() -> None:
+    panel = shop(200)
+    halves = replace(panel, qty=(panel.qty * 0.7).astype(np.float32))
+    whole = replace(panel, qty=panel.qty * 0.7)
+    told, other = (forecast(each, 199, None, learn(each, 199, None, SMALL)).quantiles for each in (whole, halves))
+    assert other == pytest.approx(told, rel=1e-3, abs=1e-3)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_agent.demand.features import METHODS, NAMES, Rows, rows
-from edge_agent.demand.net import CORRECTION_STEPS, OUTPUTS, combined, estimate
+from edge_agent.demand.net import CORRECTION_STEPS, OUTPUTS, PART, combined, estimate
 from edge_agent.demand.panel import Panel, starts
 from edge_agent.domain.forecast import LEVELS
 from edge_agent.inference.card import read_card
@@ -104,3 +104,13 @@ def test_a_model_made_for_other_inputs_is_refused_by_name(model: Model) -> None:
     of = _rows(_panel())
     with pytest.raises(ValueError, match=r"demand-q11 .*inputs"):
         estimate(replace(of, x=of.x[:, :, :-1]), model)
+
+
+def test_many_rows_are_told_as_each_alone(model: Model) -> None:
+    panel = _panel()
+    series, origins = np.arange(PART + 5) % 3, DAYS - 30 - np.arange(PART + 5) % 4
+    together = estimate(rows(panel, panel.imputed(), series, origins), model)
+    for row in (0, PART - 1, PART, PART + 4):
+        alone = estimate(rows(panel, panel.imputed(), series[[row]], origins[[row]]), model)
+        np.testing.assert_array_equal(together.quantiles[row], alone.quantiles[0])
+        np.testing.assert_array_equal(together.gate[row], alone.gate[0])

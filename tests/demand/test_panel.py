@@ -85,3 +85,8 @@ def test_a_price_is_told_against_those_before_it_and_never_against_later_ones() 
     assert found[0, :5].tolist() == [1.0, 1.0, 1.0, 0.5, 1.0]
     price[0, 5] = 100.0
     assert relative_price(price)[0, :5].tolist() == found[0, :5].tolist()
+
+
+def test_a_price_of_nothing_is_a_missing_one() -> None:
+    assert relative_price(np.array([[2.0, 0.0, 1.0, 0.0]])).tolist() == [[1.0, 1.0, 0.5, 0.5]]
+    assert relative_price(np.zeros((1, 3))).tolist() == [[1.0, 1.0, 1.0]]

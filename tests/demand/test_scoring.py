@@ -5,7 +5,7 @@ import pytest
 from rows_of_sales import ALL, panel_of
 
 from edge_agent.demand.experts import forecasts, histories
-from edge_agent.demand.scoring import DECILES, Loss, Truth, loss, ratios, score, truth
+from edge_agent.demand.scoring import DECILES, FEWEST_DAYS, RECENT_D, Loss, Truth, loss, ratios, score, truth
 
 ORIGINS = (78, 85, 92)
 QTY = ALL[:, :100]
@@ -58,6 +58,23 @@ def test_closed_days_young_series_and_silent_ones_do_not_count() -> None:
     assert not counts[1:].any()
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "counts"),
+    [
+        (78 + 1 - FEWEST_DAYS, 99, True),  # the 56th day of the series is the origin itself
+        (78 + 2 - FEWEST_DAYS, 99, False),
+        (0, 78 + 1 - RECENT_D, True),  # last sold on the first of the 56 days up to the origin
+        (0, 78 - RECENT_D, False),
+    ],
+)
+def test_a_series_counts_from_its_56th_day_and_as_long_as_it_sold_within_56(first, last, counts) -> None:
+    qty = np.zeros((1, 100))
+    qty[0, [first, last]] = 1
+    if last == 99:
+        qty[0, first:] = 1
+    assert truth(panel_of(qty, np.ones(qty.shape, bool)), (78,), 7).counts.any() == counts
+
+
 def test_nothing_to_score_is_said() -> None:
     of, point, quantiles = _climatology()
     with pytest.raises(ValueError, match="no day to score"):
@@ -85,6 +102,13 @@ def test_methods_that_win_on_different_series_have_an_unsure_ratio_around_1() ->
     found = ratios(ours, {"other": other}, generator)["other"]
     assert found.low < found.ratio < found.high
     assert 0.05 < found.high - found.low < 0.5
+
+
+def test_a_ratio_is_that_of_the_figures_also_where_some_series_sold_nothing() -> None:
+    sold, other = np.array([10.0, 10.0, 0.0, 0.0]), np.array([4.0, 5.0, 0.0, 1.0])
+    ours = np.array([4.0, 4.0, 2.0, 0.0])
+    found = ratios(Loss(ours, sold), {"other": Loss(other, sold)}, np.random.default_rng(1))["other"]
+    assert found.ratio == pytest.approx(ours.sum() / other.sum())
 
 
 def test_without_a_sale_there_is_no_ratio() -> None:

@@ -193,3 +193,11 @@ def test_what_the_thinker_answers_in_words_only_is_no_night(store):
     job = DemandJob(places(store), Thinker())
     assert job.take(Thought(TASK, None, ValueError("odd")), at()) is None
     assert HUNG_S > 3600, "all of the largest budget, and its forecasts"
+
+
+def test_forecasts_are_the_same_each_time_they_are_asked_for(store):
+    found = night(places(store), TODAY, at()).forecasts
+    assert list(found) == list(found)
+    assert len(found) == len(list(found)) == 1
+    (ice,) = found
+    assert [day.day for day in ice.days] == [TODAY + timedelta(days=step) for step in range(14)]

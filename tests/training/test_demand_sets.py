@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from demand_sets import FORGETS, as_known, examples, forecast, joined, read_set
+from demand_sets import FORGETS, as_known, examples, forecast, joined, read_set, sets_below
 from demand_shops import town
 
 from edge_agent.demand.features import METHODS, NAMES
@@ -82,3 +82,14 @@ def test_a_table_becomes_a_panel_without_what_only_the_day_itself_told(tmp_path:
     assert panel.qty.tolist() == [[0, 0, 0], [2, 0, 3]]
     assert panel.is_open.tolist() == [[False, False, False], [True, False, True]]
     assert set(panel.known) == {"temp"}
+
+
+def test_the_sets_are_found_in_the_folder_or_in_its_demand(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "demand" / name).mkdir(parents=True)
+        (tmp_path / "demand" / name / "long.parquet").touch()
+    assert sets_below(tmp_path, "a", "b") == sets_below(tmp_path / "demand", "a", "b") == tmp_path / "demand"
+    with pytest.raises(FileNotFoundError, match=r"demand has no c/long\.parquet"):
+        sets_below(tmp_path, "a", "c")
+    with pytest.raises(FileNotFoundError, match=r"neither .* has c, each with long\.parquet"):
+        sets_below(tmp_path, "c")
