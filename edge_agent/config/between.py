@@ -233,7 +233,8 @@ def _keeping(draft: Draft) -> Iterator[Found]:
     for path, product in draft.products.items():
         if product.keeps_like is not None and product.keeps_like not in keeping_table.goods():
             what = "goods whose shelf life is known"
-            yield unknown_name((*path, "keeps_like"), product.keeps_like, keeping_table.goods(), what)
+            known, where = keeping_table.goods(), keeping_table.where()
+            yield unknown_name((*path, "keeps_like"), product.keeps_like, known, what, where)
 
 
 def _too_heavy(path: Path, shelf: ShelfSettings, piece_g: float | None) -> Iterator[Found]:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TASK = "lives"
-MODEL = "spoilage-q5"
 SOON_S = 60.0  # after a change; several deliveries are reckoned together
 HUNG_S = 900.0  # 200 lots take less than a second
 WARMER_C = 2.0  # than at the last reckoning: worth another

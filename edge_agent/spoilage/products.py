@@ -144,6 +144,7 @@ class Catalog:
     weights: Mapping[str, float]  # of a word: rare ones tell more
     trials_longer: float = 0.0  # of ln life, than handbooks
     made: dict[tuple[str, str], Product] = field(default_factory=dict, compare=False, repr=False)  # asked for before
+    near: dict[str, str | None] = field(default_factory=dict, compare=False, repr=False)  # nearest products, as asked
 
     def __len__(self) -> int:
         return len(self.products())
@@ -157,7 +158,9 @@ class Catalog:
         if plain in self.names:
             product = self.names[plain]
             return self._product(product, "name" if _plain(product) == plain else "alias")
-        near = _nearest(plain, self)
+        if plain not in self.near:  # a search through all names; each lot asks every hour
+            self.near[plain] = _nearest(plain, self)
+        near = self.near[plain]
         if near is not None:
             return self._product(near, "near")
         for text in (name, category or ""):

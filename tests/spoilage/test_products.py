@@ -56,6 +56,16 @@ def test_every_product_is_whole(name):
     assert product.chilling is None or product.chilling.threshold_c <= product.best_c
 
 
+def test_the_nearest_name_is_sought_once_for_each_that_is_asked():
+    """Each hour every lot asks, of which hundreds are of one product."""
+    catalog = CATALOG.without("nobody")
+    found = [catalog.find(name, "fruit") for name in ("Bio Erdbeeren 500 g", "zzz", "Bio Erdbeeren 500 g", "zzz")]
+    assert [one and one.name for one in found] == ["strawberry", None] * 2
+    assert sorted(catalog.near.values(), key=str) == [None, "strawberry"]
+    catalog.near.update(dict.fromkeys(catalog.near, "apple"))
+    assert catalog.find("Bio Erdbeeren 500 g").name == "apple"
+
+
 @pytest.mark.parametrize(
     ("asked", "product", "how"),
     [
